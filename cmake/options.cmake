@@ -1,0 +1,47 @@
+# How everything is compiled: one language level, warnings as errors, hardening, sanitizers on request.
+option(ESDB_BENCH "Build the benchmarks" ON)
+set(ESDB_SANITIZE "" CACHE STRING "Sanitizers, as -fsanitize takes them: address,undefined | thread")
+
+set(CMAKE_CXX_STANDARD 23)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE RelWithDebInfo)
+endif()
+find_program(ESDB_CCACHE ccache)
+if(ESDB_CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${ESDB_CCACHE})
+endif()
+
+# Linked by every target of ours, and by nothing that is installed.
+add_library(esdb_warnings INTERFACE)
+target_compile_options(esdb_warnings INTERFACE -Wall -Wextra -Wconversion -Wshadow
+                       -Wnon-virtual-dtor -Werror)
+add_library(esdb_hardening INTERFACE)
+target_compile_definitions(esdb_hardening INTERFACE _GLIBCXX_ASSERTIONS)
+target_compile_options(esdb_hardening INTERFACE -fstack-protector-strong -fstack-clash-protection)
+target_link_options(esdb_hardening INTERFACE -Wl,-z,relro,-z,now)
+if(ESDB_SANITIZE)
+  add_compile_options(-fsanitize=${ESDB_SANITIZE} -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${ESDB_SANITIZE})
+endif()
+
+# esdb_library(NAME SOURCES...): the static library of a folder, esdb_<folder>.
+function(esdb_library name)
+  add_library(esdb_${name} STATIC ${ARGN})
+  add_library(esdb::${name} ALIAS esdb_${name})
+  target_include_directories(esdb_${name} PUBLIC
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:include>)
+  target_include_directories(esdb_${name} PRIVATE ${PROJECT_SOURCE_DIR})
+  target_link_libraries(esdb_${name} PRIVATE $<BUILD_INTERFACE:esdb_warnings>
+                        $<BUILD_INTERFACE:esdb_hardening>)
+endfunction()
+
+# esdb_program(NAME SOURCES...): a program.
+function(esdb_program name)
+  add_executable(${name} ${ARGN})
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/include)
+  target_link_libraries(${name} PRIVATE esdb_warnings esdb_hardening)
+endfunction()

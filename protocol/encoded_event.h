@@ -1,0 +1,63 @@
+// Encoded events: the one place that makes, checks and reads the bytes of protocol/event.capnp.
+//
+// An encoded event has exactly one accepted layout: the one encode() makes (one segment, the root
+// pointer first, everything reachable, nothing hidden, no gaps). check() tells whether bytes from
+// elsewhere have it; an event that is correct but laid out otherwise is encoded anew, because hidden
+// bytes would survive redaction and cheat limits.
+//
+// Threads: functions, any thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "esdb/error.h"
+#include "esdb/event.h"
+
+namespace esdb::protocol {
+
+// Every field of an encoded event, viewed in place. `tags` are in byte order.
+struct EventFields {
+  EventId id{};
+  std::optional<Time> time{};
+  std::string_view stream{}, type{}, data{}, metadata{}, content_type{};
+  std::vector<std::string_view> tags{};
+};
+
+// Form and limits of one event (limits.h); the message names the field and the rule.
+Result<void> check_fields(const EventFields& fields);
+Result<void> check_stream_name(std::string_view name);  // 1..500 bytes of UTF-8, no control, no '$'
+
+// Appends the encoded event to `out`, whose size stays a multiple of 8. The event has passed
+// check_fields().
+void encode(const EventFields& fields, std::vector<std::byte>& out);
+
+// Whether `bytes` (8-byte aligned) are an encoded event in the accepted layout. True means that the
+// accessors below may be used on them.
+bool has_accepted_layout(std::span<const std::byte> bytes);
+
+// Reads an event from a single-segment message of any layout, bounds checked: what is then encoded
+// anew. kInvalidArgument when the bytes are no such message.
+Result<EventFields> read_untrusted(std::span<const std::byte> bytes);
+
+// Accessors on bytes in the accepted layout; each reads only what it returns.
+EventId id_of(std::span<const std::byte> encoded);
+std::optional<Time> time_of(std::span<const std::byte> encoded);
+std::string_view stream_of(std::span<const std::byte> encoded);
+std::string_view type_of(std::span<const std::byte> encoded);
+std::string_view data_of(std::span<const std::byte> encoded);
+std::string_view metadata_of(std::span<const std::byte> encoded);
+std::string_view content_type_of(std::span<const std::byte> encoded);
+std::size_t tag_count(std::span<const std::byte> encoded);
+std::vector<std::string_view> tags_of(std::span<const std::byte> encoded);
+
+// XXH3-64 of the encoded bytes: what a record's checksum is made over.
+std::uint64_t hash_of(std::span<const std::byte> encoded);
+// XXH3-64 of stream, type and data: what tells a retry from another event with the same id.
+std::uint64_t fingerprint_of(std::span<const std::byte> encoded);
+
+}  // namespace esdb::protocol
