@@ -7,8 +7,11 @@ set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+include(CheckPIESupported)
+check_pie_supported(LANGUAGES CXX)
+include(GNUInstallDirs)
 if(NOT CMAKE_BUILD_TYPE)
-  set(CMAKE_BUILD_TYPE RelWithDebInfo)
+  set(CMAKE_BUILD_TYPE RelWithDebInfo CACHE STRING "" FORCE)
 endif()
 find_program(ESDB_CCACHE ccache)
 if(ESDB_CCACHE)
@@ -21,20 +24,27 @@ target_compile_options(esdb_warnings INTERFACE -Wall -Wextra -Wconversion -Wshad
                        -Wnon-virtual-dtor -Werror)
 add_library(esdb_hardening INTERFACE)
 target_compile_definitions(esdb_hardening INTERFACE _GLIBCXX_ASSERTIONS)
-target_compile_options(esdb_hardening INTERFACE -fstack-protector-strong -fstack-clash-protection)
+target_compile_options(esdb_hardening INTERFACE -fstack-protector-strong -fstack-clash-protection
+                       -fcf-protection)
 target_link_options(esdb_hardening INTERFACE -Wl,-z,relro,-z,now)
 if(ESDB_SANITIZE)
-  add_compile_options(-fsanitize=${ESDB_SANITIZE} -fno-omit-frame-pointer)
+  add_compile_options(-fsanitize=${ESDB_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${ESDB_SANITIZE})
+else()
+  # It needs an optimising build, and takes from the sanitizers what they would find themselves.
+  target_compile_options(esdb_hardening INTERFACE
+                         $<$<NOT:$<CONFIG:Debug>>:-U_FORTIFY_SOURCE$<SEMICOLON>-D_FORTIFY_SOURCE=3>)
 endif()
 
 # esdb_library(NAME SOURCES...): the static library of a folder, esdb_<folder>.
 function(esdb_library name)
   add_library(esdb_${name} STATIC ${ARGN})
   add_library(esdb::${name} ALIAS esdb_${name})
+  set_target_properties(esdb_${name} PROPERTIES EXPORT_NAME ${name})
   target_include_directories(esdb_${name} PUBLIC
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:include>)
   target_include_directories(esdb_${name} PRIVATE ${PROJECT_SOURCE_DIR})
+  target_compile_features(esdb_${name} PUBLIC cxx_std_23)
   target_link_libraries(esdb_${name} PRIVATE $<BUILD_INTERFACE:esdb_warnings>
                         $<BUILD_INTERFACE:esdb_hardening>)
 endfunction()

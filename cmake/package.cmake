@@ -1,0 +1,42 @@
+# `cmake --install`: the programs, the libraries, the public headers, and the package that
+# find_package(esdb) finds:
+#
+#   esdb::esdb      everything a program needs to open any store
+#   esdb::testing   esdb/testing.h, for the tests of such a program
+include(CMakePackageConfigHelpers)
+
+set(esdb_libraries)
+foreach(folder protocol storage client application testing)
+  if(TARGET esdb_${folder})
+    list(APPEND esdb_libraries esdb_${folder})
+  endif()
+endforeach()
+add_library(esdb INTERFACE)
+add_library(esdb::esdb ALIAS esdb)
+foreach(library application client storage protocol)
+  if(TARGET esdb_${library})
+    target_link_libraries(esdb INTERFACE esdb_${library})
+  endif()
+endforeach()
+
+install(TARGETS esdb ${esdb_libraries} EXPORT esdb
+        ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/esdb DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+foreach(program esdb-server esctl)
+  if(TARGET ${program})
+    install(TARGETS ${program} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  endif()
+endforeach()
+
+set(esdb_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/esdb)
+configure_package_config_file(cmake/esdb-config.cmake.in ${PROJECT_BINARY_DIR}/esdb-config.cmake
+                              INSTALL_DESTINATION ${esdb_package_dir})
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/esdb-config-version.cmake
+                                 COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/esdb-config.cmake ${PROJECT_BINARY_DIR}/esdb-config-version.cmake
+              cmake/library_dependencies.cmake
+        DESTINATION ${esdb_package_dir})
+install(EXPORT esdb NAMESPACE esdb:: DESTINATION ${esdb_package_dir} FILE esdb-targets.cmake)
+
+configure_file(scripts/esdb.service.in ${PROJECT_BINARY_DIR}/esdb.service @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/esdb.service DESTINATION ${CMAKE_INSTALL_DATADIR}/esdb)
