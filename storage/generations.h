@@ -1,0 +1,88 @@
+// The tail index: terms of the events that are not yet in the index on disk, as a list of
+// generations. The newest is filled by the writer when it lays a commit out; at a frame boundary it
+// is frozen; the indexer commits a frozen one to LMDB once it is durable, then drops it. A store in
+// memory never drops one.
+//
+//   LMDB [1 .. 250,000]   generations [250,001 .. 400,000] [400,001 .. 410,000 .. 410,007]
+//                                      frozen               newest     └durable    └laid out
+//
+// Invariants: generations are adjacent, oldest first. A generation's entries are published before
+// the
+//             log's durable position passes them; a reader ignores what lies above that.
+// Threads:    "writer": the writer's driver. "indexer": its one thread. Else any thread: one writer
+//             and many readers share the newest generation by release and acquire, without locks.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "storage/log.h"
+#include "storage/term.h"
+
+namespace esdb::storage {
+
+class Generation;
+using Generations = std::vector<std::shared_ptr<const Generation>>;  // oldest first
+
+struct IndexedEvent {
+  Position position{};
+  Version version{};
+  TermRef stream{};
+  TermRef category{};
+  TermRef type{};
+  std::span<const TermRef> tags{};
+};
+
+struct StreamHead {
+  Version version{};
+  Position last{};
+};
+
+class TailIndex {
+ public:
+  // `indexed`: the frame up to which the index on disk holds everything.
+  explicit TailIndex(const FrameMark& indexed);
+  ~TailIndex();
+  TailIndex(const TailIndex&) = delete;
+  TailIndex& operator=(const TailIndex&) = delete;
+
+  // ---- writer
+  void add(const IndexedEvent& event);
+  void add_tracking(std::string_view source, std::uint64_t position);
+  void add_epoch(const Uuid& epoch_id);
+  void end_frame(const FrameMark& mark);
+  // Freezes the newest generation behind the last ended frame when it is full or old enough for an
+  // index transaction (250,000 events, 2 s, or the dirty bytes its budget allows).
+  void freeze_when_due(std::chrono::steady_clock::time_point now);
+  void freeze();  // whatever it holds, when it holds anything
+
+  // The writer's view, laid-out and not yet durable events included. Nothing: no generation names
+  // it.
+  std::optional<StreamHead> stream_head(const TermRef& stream) const;
+  std::optional<std::uint64_t> tracked(std::string_view source) const;
+  // Everything behind this frame is in the generations: what was prepared at an earlier one is
+  // prepared again.
+  std::uint64_t first_frame() const;
+  std::size_t bytes() const;  // of all generations: appends wait above a budget
+
+  // ---- indexer
+  std::shared_ptr<const Generation> oldest_frozen() const;
+  void drop_oldest();
+
+  // ---- any thread
+  std::shared_ptr<const Generations> generations() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace esdb::storage

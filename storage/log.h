@@ -1,0 +1,169 @@
+// The log: every durable event, in one order.
+//
+// A log is a directory of segment files (docs/format.md). Frames are added only at the end of the
+// newest segment, which lives in memory and on disk at once; older segments are sealed in the
+// background and never change.
+//
+//   sealed            sealed            open
+//   [1 ........ 9000) [9000 ... 17200)  [17200 ... durable ... written)
+//                                                   └ may be torn after a crash
+//
+// Invariants: durable() <= written(). A frame never spans two segments. A written unit is never
+//             written again. The first frame of a segment is placed when every earlier one is
+//             durable.
+// Threads:    "writer's driver": one thread at a time. Everything else: any thread, up to
+// durable(). Errors:     kCorrupt when bytes up to durable() fail their checksum (segment, offset,
+// positions
+//             named), kCorrupt with the cause where the device fails a read.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "esdb/error.h"
+#include "esdb/event.h"
+#include "esdb/implement.h"
+#include "storage/format.h"
+#include "storage/io.h"
+
+namespace esdb::storage {
+
+// What the writer lays out.
+struct NewRecord {
+  std::span<const std::byte> encoded{};
+  std::uint64_t hash{};  // protocol::hash_of(encoded)
+  EventId id{};
+  std::uint64_t fingerprint{};  // protocol::fingerprint_of(encoded)
+  Version version{};
+  Position previous{};  // of the same stream
+  std::uint32_t ordinal{};
+  bool ends_commit{};
+};
+
+// A frame as it is to be written: one device write of whole units.
+struct FrameWrite {
+  File* file{};
+  std::uint64_t offset{};
+  std::span<const std::byte> bytes{};  // in the arena; stays until the frame is completed
+  std::uint64_t frame_number{};
+};
+
+// A frame's identity: what the index remembers of how far it has come, and what a checkpoint names.
+struct FrameMark {
+  std::uint64_t frame_number{};
+  Position last{};  // the last position up to and including this frame
+  std::uint64_t checksum{};
+  Uuid epoch_id{};
+  Time committed{};
+};
+
+// A record as a scan meets it; views into the scan's buffer.
+struct ScannedRecord {
+  RecordKind kind{};
+  Position position{};  // of an event; of tracking: the last position before it
+  Version version{};
+  Position previous{};
+  bool ends_commit{};
+  std::span<const std::byte> payload{};
+};
+struct ScannedFrame {
+  FrameKind kind{};
+  FrameMark mark{};
+  Uuid parent_epoch_id{};  // kEpoch
+  std::span<const ScannedRecord> records{};
+};
+
+struct ReadBudget {
+  std::size_t bytes{};  // of encoded events; at least one event is given
+  std::uint64_t events = ~std::uint64_t{0};
+};
+
+class Log {
+ public:
+  // ---- the writer's driver
+  // Whether a frame of so many content bytes (records with headers and padding) and events fits
+  // into the open segment, its footer still to come.
+  bool has_room(std::size_t content_bytes, std::size_t events) const;
+  enum class Rolled : std::uint8_t { kYes, kNotReady, kDiskFull };
+  Rolled roll();                       // nothing is in flight; then has_room() for any append
+  bool needs_epoch() const;            // before the first append of this opening
+  FrameWrite place_epoch();            // an own frame; the append's frame follows at once
+  void begin_frame(Time commit_time);  // may not be called while one is open
+  Position add_event(const NewRecord& record);  // its position
+  void add_tracking(std::string_view source, std::uint64_t position, bool ends_commit);
+  struct Ended {
+    FrameWrite write{};
+    FrameMark mark{};
+  };
+  Ended end_frame();
+  // A frame's write is durable; in any order. durable() moves over every frame whose predecessors
+  // are all durable. Returns the highest frame number up to which all are durable.
+  std::uint64_t complete(std::uint64_t frame_number);
+
+  Position written() const;  // the last position placed
+  Time last_commit_time() const;
+  std::size_t content_bytes(std::size_t encoded_bytes) const;  // of one record, as placed
+  // Bytes of one event in the open segment's memory or one being sealed; nothing when it lies in a
+  // sealed file. Also above durable().
+  std::optional<ScannedRecord> in_memory(Position position) const;
+
+  // ---- any thread, up to durable()
+  Position durable() const { return Position{durable_.load(std::memory_order_acquire)}; }
+  std::uint64_t durable_frame() const;
+
+  // Events in (after, up_to], ascending, into `batch`, until the budget is used up. Returns the
+  // last position given (or `after`).
+  Result<Position> read_forwards(Position after, Position up_to, const ReadBudget& budget,
+                                 BatchMemory& batch) const;
+  // Events in [down_to, from], descending. Returns the last position given (or from + 1).
+  Result<Position> read_backwards(Position from, Position down_to, const ReadBudget& budget,
+                                  BatchMemory& batch) const;
+  // These events, in the order given, until the budget is used up. Returns how many were given.
+  Result<std::size_t> read_each(std::span<const Position> positions, const ReadBudget& budget,
+                                BatchMemory& batch) const;
+  Result<Position> first_at_or_after(Time time) const;  // durable() + 1 when there is none
+  Result<FrameMark> frame_of(Position position) const;  // the frame that holds it
+  // The frame with this number, when it is in the log and durable.
+  Result<std::optional<FrameMark>> frame(std::uint64_t frame_number) const;
+
+  // Every durable frame from `from_frame` on, in order. The callback's error ends the scan.
+  Result<void> scan(std::uint64_t from_frame,
+                    const std::function<Result<void>(const ScannedFrame&)>& each) const;
+  // The ids of the last `count` events, oldest first, read in parallel from footers and memory.
+  struct RecentId {
+    Position position{};
+    EventId id{};
+    std::uint64_t fingerprint{};
+    bool ends_commit{};
+  };
+  Result<std::vector<RecentId>> recent_ids(std::size_t count) const;
+
+  const Uuid& store_id() const;
+  std::uint64_t seed() const;
+  Uuid epoch_id() const;        // the newest; zeros before the first append of the store
+  std::uint64_t bytes() const;  // of frames, as written
+  std::uint64_t segments() const;
+
+  // ---- the background, one thread: one step of what is due (prepare the next segment, seal the
+  // last, write a witness); says whether it did something. next_due(): when to call again at the
+  // latest. A full disk is remembered and retried: disk_full() says so.
+  Result<bool> background_step(std::chrono::steady_clock::time_point now);
+  std::optional<std::chrono::steady_clock::time_point> next_due() const;
+  bool disk_full() const;
+  // The writer's call after acknowledgements: a witness is due within 100 ms.
+  void acknowledged(std::chrono::steady_clock::time_point now);
+  Result<void> close();  // everything is durable: writes the clean mark, releases the locks
+
+ private:
+  std::atomic<std::uint64_t> durable_{0};
+};
+
+}  // namespace esdb::storage

@@ -1,0 +1,96 @@
+// Lookup: what is known of terms at one moment, from the generations and the index on disk
+// together.
+//
+// It loads the log's durable position first, then takes the generations, then begins an LMDB
+// transaction: in this order nothing up to that position can be missed, and what two sources hold
+// counts once. It lives no longer than one batch or one preparation: a long transaction would keep
+// LMDB from reusing pages.
+//
+// Threads: one.
+// Errors:  kUnavailable while the index is rebuilt (with the percentage) or after damage in it was
+//          found; never a wrong answer.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "esdb/error.h"
+#include "esdb/event_store.h"
+#include "storage/generations.h"
+#include "storage/term.h"
+
+namespace esdb::storage {
+
+class Index;
+
+// One term's positions, ascending, up to a bound. Valid while its Lookup is.
+class Postings {
+ public:
+  struct Source;
+  explicit Postings(std::unique_ptr<Source> source);
+  Postings(Postings&&) noexcept;
+  Postings& operator=(Postings&&) noexcept;
+  ~Postings();
+
+  // The first position >= / the last position <= the one given; 0 when there is none. Made for
+  // walks in one direction.
+  Result<Position> seek(Position at_or_after);
+  Result<Position> seek_back(Position at_or_before);
+  // Of a stream: the position of its n-th event, from 1; 0 beyond the end.
+  Result<Position> nth(std::uint64_t ordinal);
+  std::uint64_t count() const;  // all of them, up to the bound
+
+ private:
+  std::unique_ptr<Source> source_;
+};
+
+struct TermHead {
+  std::uint64_t count{};  // of a stream: its version
+  Position last{};
+};
+
+class Lookup {
+ public:
+  // For readers and preparation. `index` is null in a store without files.
+  static Result<Lookup> begin(const Log& log, const TailIndex& tail, Index* index);
+  // For the writer: the generations alone, laid-out events included, nothing on disk.
+  static Lookup writers_view(const Log& log, const TailIndex& tail);
+  Lookup(Lookup&&) noexcept;
+  Lookup& operator=(Lookup&&) noexcept;
+  ~Lookup();
+
+  // What was looked up is true at least at these: loaded before everything else.
+  Position position() const;
+  std::uint64_t frame() const;
+
+  Result<TermHead> head(const TermRef& term);  // zeros when no event has it
+  Result<Postings> postings(const TermRef& term);
+  Result<std::uint64_t> tracked(std::string_view source);  // 0: nothing yet
+
+  // Pages by prefix, in byte order, behind `after`. Streams: the system's only where the prefix
+  // begins with `$`.
+  struct Row {
+    std::string text{};
+    TermHead head{};
+  };
+  struct Page {
+    std::vector<Row> rows{};
+    std::string next{};
+  };
+  Result<Page> page(TermClass kind, std::string_view prefix, std::string_view after,
+                    std::size_t limit);
+  Result<TrackingPage> tracking(std::string_view prefix, std::string_view after, std::size_t limit);
+  Result<std::uint64_t> stream_count();  // the system's not counted
+  Result<std::uint64_t> system_event_count();
+
+ private:
+  struct State;
+  explicit Lookup(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace esdb::storage

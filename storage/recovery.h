@@ -1,0 +1,42 @@
+// Recovery: from what lies in a directory to a log that may be appended to, or a refusal.
+//
+// One decision table (docs/durability.md has a copy): the whole decision is taken before a byte is
+// written. D is the highest frame number that any valid frame, witness, footer or the index's meta
+// row claims durable; X the first frame number that is missing or damaged. D >= X: acknowledged
+// data is damaged: refuse, write nothing. Otherwise everything behind X - 1 is cut.
+//
+// Threads: one, before anything else runs.
+// Errors:  kRefused (segment, offset, positions, what to do), kLocked, kUnsupported (format).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "esdb/error.h"
+#include "esdb/event_store.h"
+#include "storage/io.h"
+#include "storage/log.h"
+
+namespace esdb::storage {
+
+struct LogOptions {
+  std::string directory{};  // the store's; segments lie in <directory>/log
+  Access access = Access::kReadWrite;
+  Create create = Create::kIfMissing;
+  std::size_t write_unit = 0;
+  std::size_t segment_bytes = 0;  // as OpenOptions
+  std::size_t memory = kMemoryDefault;
+  std::string announce{};
+  // The highest frame number that the index's meta row claims, when it is of this store: section
+  // 5's rule. Asked once the store's id is known.
+  std::function<std::uint64_t(const Uuid& store_id)> indexed_frame{};
+  std::function<void(std::string_view)> log{};
+};
+
+// Locks, reads, decides, cuts. The log is ready for reading and for the writer.
+Result<std::unique_ptr<Log>> open_log(Io& io, const LogOptions& options);
+
+}  // namespace esdb::storage
