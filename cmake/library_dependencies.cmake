@@ -6,6 +6,6 @@ find_package(CapnProto REQUIRED)
 pkg_check_modules(LMDB REQUIRED IMPORTED_TARGET lmdb)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
 pkg_check_modules(OPENSSL_CRYPTO REQUIRED IMPORTED_TARGET libcrypto)
-# liburing 2.3's shared library lacks the ring restriction calls that its header has: link the static
-# one.
+# liburing 2.3's shared library lacks the ring restriction calls that its header has: link the
+# static one.
 find_library(URING_STATIC liburing.a REQUIRED)

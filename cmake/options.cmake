@@ -1,6 +1,8 @@
-# How everything is compiled: one language level, warnings as errors, hardening, sanitizers on request.
+# How everything is compiled: one language level, warnings as errors, hardening, and sanitizers on
+# request.
 option(ESDB_BENCH "Build the benchmarks" ON)
-set(ESDB_SANITIZE "" CACHE STRING "Sanitizers, as -fsanitize takes them: address,undefined | thread")
+set(ESDB_SANITIZE "" CACHE STRING
+    "Sanitizers, as -fsanitize takes them: address,undefined | thread")
 
 set(CMAKE_CXX_STANDARD 23)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)

@@ -33,8 +33,8 @@ configure_package_config_file(cmake/esdb-config.cmake.in ${PROJECT_BINARY_DIR}/e
                               INSTALL_DESTINATION ${esdb_package_dir})
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/esdb-config-version.cmake
                                  COMPATIBILITY SameMinorVersion)
-install(FILES ${PROJECT_BINARY_DIR}/esdb-config.cmake ${PROJECT_BINARY_DIR}/esdb-config-version.cmake
-              cmake/library_dependencies.cmake
+install(FILES ${PROJECT_BINARY_DIR}/esdb-config.cmake
+              ${PROJECT_BINARY_DIR}/esdb-config-version.cmake cmake/library_dependencies.cmake
         DESTINATION ${esdb_package_dir})
 install(EXPORT esdb NAMESPACE esdb:: DESTINATION ${esdb_package_dir} FILE esdb-targets.cmake)
 

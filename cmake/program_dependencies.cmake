@@ -1,5 +1,5 @@
-# What only the programs (esdb-server, esctl) are built on: nothing here reaches a program that links
-# an installed esdb.
+# What only the programs (esdb-server, esctl) are built on: nothing here reaches a program that
+# links an installed esdb.
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(SYSTEMD REQUIRED IMPORTED_TARGET libsystemd)
 find_package(fmt REQUIRED)
