@@ -2,16 +2,16 @@
 //
 // An encoded event has exactly one accepted layout: the one encode() makes (one segment, the root
 // pointer first, everything reachable, nothing hidden, no gaps). check() tells whether bytes from
-// elsewhere have it; an event that is correct but laid out otherwise is encoded anew, because hidden
-// bytes would survive redaction and cheat limits.
+// elsewhere have it; an event that is correct but laid out otherwise is encoded anew, because
+// hidden bytes would survive redaction and cheat limits.
 //
 // Threads: functions, any thread.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
-#include <string>
 #include <string_view>
 #include <vector>
 
@@ -28,23 +28,29 @@ struct EventFields {
   std::vector<std::string_view> tags{};
 };
 
-// Form and limits of one event (limits.h); the message names the field and the rule.
+// Form and limits of one event (limits.h), its whole size included; the message names the field and
+// the rule. Tags are taken as they are: sorted and unique.
 Result<void> check_fields(const EventFields& fields);
-Result<void> check_stream_name(std::string_view name);  // 1..500 bytes of UTF-8, no control, no '$'
 
-// Appends the encoded event to `out`, whose size stays a multiple of 8. The event has passed
+// The size of the encoded event in bytes, a multiple of 8.
+std::size_t encoded_size(const EventFields& fields);
+// Encodes into `out`: encoded_size(fields) zero bytes, 8-byte aligned. The event has passed
 // check_fields().
+void encode(const EventFields& fields, std::byte* out);
+// Appends the encoded event to `out`, whose size stays a multiple of 8.
 void encode(const EventFields& fields, std::vector<std::byte>& out);
 
 // Whether `bytes` (8-byte aligned) are an encoded event in the accepted layout. True means that the
 // accessors below may be used on them.
 bool has_accepted_layout(std::span<const std::byte> bytes);
 
-// Reads an event from a single-segment message of any layout, bounds checked: what is then encoded
-// anew. kInvalidArgument when the bytes are no such message.
+// Reads an event from a single-segment message of any layout (8-byte aligned), bounds checked: what
+// is then encoded anew. Tags come sorted, a repeated one once. kInvalidArgument when the bytes are
+// no such message, kUnsupported for a content type whose number this version does not know.
 Result<EventFields> read_untrusted(std::span<const std::byte> bytes);
 
-// Accessors on bytes in the accepted layout; each reads only what it returns.
+// Accessors on bytes in the accepted layout; each reads only what it returns. An empty content type
+// was given as "application/json" and comes back as that.
 EventId id_of(std::span<const std::byte> encoded);
 std::optional<Time> time_of(std::span<const std::byte> encoded);
 std::string_view stream_of(std::span<const std::byte> encoded);
@@ -57,7 +63,8 @@ std::vector<std::string_view> tags_of(std::span<const std::byte> encoded);
 
 // XXH3-64 of the encoded bytes: what a record's checksum is made over.
 std::uint64_t hash_of(std::span<const std::byte> encoded);
-// XXH3-64 of stream, type and data: what tells a retry from another event with the same id.
+// XXH3-64 of the data, seeded with that of the type, seeded with that of the stream: what tells a
+// retry from another event with the same id. Footers hold it: it never changes.
 std::uint64_t fingerprint_of(std::span<const std::byte> encoded);
 
 }  // namespace esdb::protocol

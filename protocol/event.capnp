@@ -50,6 +50,7 @@ struct Append {
           none @1 :Void;
           exists @2 :Void;
           version @3 :UInt64;
+          any @7 :Void;        # always holds; keeps its place, so that violations name their check
         }
       }
       unchanged :group {
