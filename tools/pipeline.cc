@@ -1,0 +1,270 @@
+#include "tools/pipeline.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <cstring>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+namespace esdb::tools {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr milliseconds kPauseMin{5};
+constexpr milliseconds kPauseMax{1000};
+
+std::uint64_t some_session() {
+  const auto id = EventId::make();
+  std::uint64_t session = 0;
+  std::memcpy(&session, id.bytes.data() + 8, sizeof session);
+  return session | 1;
+}
+
+// Whether the append itself is at fault, so that the ones behind it could still be written.
+bool is_about_this_append(ErrorCode code) {
+  return code == ErrorCode::kInvalidArgument || code == ErrorCode::kTooLarge ||
+         code == ErrorCode::kIdConflict;
+}
+
+}  // namespace
+
+std::optional<Check> SentVersions::count(const std::vector<NewEvent>& events) {
+  if (versions_.size() > kStreamsMax) forget();
+  const std::string* known = nullptr;
+  std::vector<const std::string*> unseen;
+  for (const auto& event : events) {
+    auto [at, is_new] = versions_.try_emplace(event.stream);
+    if (is_new && unseen_is_new_) at->second = 0;
+    if (is_new && !unseen_is_new_) unseen.push_back(&at->first);
+    if (at->second) ++*at->second, known = &at->first;
+  }
+  if (known == nullptr && !unseen.empty()) {
+    // Nothing in flight writes to this stream, so its version can be asked for.
+    const auto& stream = *unseen.back();
+    if (const auto found = store_.stream_info(stream)) {
+      const auto ours = std::ranges::count(events, stream, &NewEvent::stream);
+      versions_[stream] = found->version.value + static_cast<std::uint64_t>(ours);
+      known = &stream;
+    }
+  }
+  if (known == nullptr) return std::nullopt;
+  return Check::stream(*known, Expect::exactly(*versions_[*known]));
+}
+
+void SentVersions::forget() {
+  versions_.clear();
+  unseen_is_new_ = false;
+}
+
+void SentVersions::forget_unknown() {
+  std::erase_if(versions_, [](const auto& stream) { return !stream.second; });
+}
+
+struct Pipeline::Sent {
+  Unit unit{};
+  std::size_t bytes{};
+  std::optional<Result<Appended>> answer{};  // under Shared::mutex
+};
+
+struct Pipeline::Shared {
+  std::mutex mutex{};
+  std::condition_variable answered{};
+  std::size_t outstanding = 0;
+};
+
+Pipeline::Pipeline(EventStore& store, PipelineOptions options)
+    : store_(store),
+      options_(std::move(options)),
+      call_{.timeout = options_.timeout, .session = some_session()},
+      versions_(store),
+      shared_(std::make_shared<Shared>()) {}
+
+Pipeline::~Pipeline() { wait_for_all(); }
+
+Result<std::uint64_t> Pipeline::begin() {
+  const auto tracked = store_.tracked(options_.source);
+  if (!tracked) return std::unexpected(tracked.error());
+  const auto statistics = store_.statistics();
+  if (!statistics) return std::unexpected(statistics.error());
+  if (!statistics->durable) versions_.store_is_empty();
+  totals_.tracked_to = *tracked;
+  return *tracked;
+}
+
+Result<void> Pipeline::push(Unit unit) {
+  waiting_.push_back(std::move(unit));
+  return pump();
+}
+
+Result<void> Pipeline::finish() {
+  for (;;) {
+    if (auto pumped = pump(); !pumped) return pumped;
+    if (sent_.empty()) return {};
+    wait_for_an_answer();
+  }
+}
+
+// Sends until no unit waits.
+Result<void> Pipeline::pump() {
+  for (;;) {
+    if (auto error = collect()) {
+      if (auto recovered = recover(std::move(*error)); !recovered) return recovered;
+      continue;
+    }
+    if (waiting_.empty()) return {};
+    if (options_.stop.stop_requested()) {
+      wait_for_all();
+      if (auto error = collect()) return std::unexpected(std::move(*error));
+      return std::unexpected(Error{.code = ErrorCode::kCancelled, .message = "interrupted"});
+    }
+    const bool full = sent_.size() >= options_.units_in_flight_max ||
+                      (!sent_.empty() && bytes_in_flight_ >= options_.bytes_in_flight_max);
+    if (full || (!sent_.empty() && !chain_)) {
+      wait_for_an_answer();
+      continue;
+    }
+    if (auto sent = send_next(); !sent) return sent;
+  }
+}
+
+Result<void> Pipeline::send_next() {
+  auto& unit = waiting_.front();
+  AppendRequest request{.events = std::move(unit.events),
+                        .tracking = {{.source = options_.source, .position = unit.tracked_to}}};
+  if (sent_.empty()) {
+    versions_.forget_unknown();
+  } else {
+    request.checks.push_back(*chain_);
+  }
+  auto encoded = EncodedAppend::encode(request);
+  unit.events = std::move(request.events);
+  if (!encoded) {
+    // It is refused only when those before it are written, as the store would have.
+    wait_for_all();
+    if (auto error = collect()) return recover(std::move(*error));
+    return refuse_front(encoded.error());
+  }
+  chain_ = versions_.count(unit.events);
+  auto sent = std::make_shared<Sent>();
+  sent->bytes = encoded->bytes().size();
+  sent->unit = std::move(unit);
+  waiting_.pop_front();
+  bytes_in_flight_ += sent->bytes;
+  sent_.push_back(sent);
+  {
+    const std::lock_guard lock(shared_->mutex);
+    ++shared_->outstanding;
+  }
+  store_.append(std::move(*encoded), call_, [shared = shared_, sent](Result<Appended> answer) {
+    const std::lock_guard lock(shared->mutex);
+    sent->answer.emplace(std::move(answer));
+    --shared->outstanding;
+    shared->answered.notify_one();
+  });
+  return {};
+}
+
+void Pipeline::wait_for_an_answer() {
+  std::unique_lock lock(shared_->mutex);
+  shared_->answered.wait(lock, [&] { return sent_.front()->answer.has_value(); });
+}
+
+void Pipeline::wait_for_all() {
+  std::unique_lock lock(shared_->mutex);
+  shared_->answered.wait(lock, [&] { return shared_->outstanding == 0; });
+}
+
+std::optional<Error> Pipeline::collect() {
+  while (!sent_.empty()) {
+    std::optional<Error> error;
+    {
+      const std::lock_guard lock(shared_->mutex);
+      auto& answer = sent_.front()->answer;
+      if (!answer) return std::nullopt;
+      if (!answer->has_value()) error = answer->error();
+    }
+    if (error) return error;
+    written(sent_.front()->unit);
+    bytes_in_flight_ -= sent_.front()->bytes;
+    sent_.pop_front();
+  }
+  return std::nullopt;
+}
+
+void Pipeline::written(const Unit& unit) {
+  totals_.events += unit.events.size();
+  ++totals_.appends;
+  totals_.tracked_to = std::max(totals_.tracked_to, unit.tracked_to);
+  stuck_since_.reset();
+  pause_ = milliseconds{0};
+}
+
+// The front failed with `error`. Everything behind it is waited for and goes back to be sent again,
+// but for what turns out to be written.
+Result<void> Pipeline::recover(Error error) {
+  wait_for_all();
+  while (!sent_.empty()) {
+    waiting_.push_front(std::move(sent_.back()->unit));
+    sent_.pop_back();
+  }
+  bytes_in_flight_ = 0;
+  chain_.reset();
+  versions_.forget();
+  if (is_about_this_append(error.code)) return refuse_front(error);
+  const bool again = remedy(error.code) == Remedy::kRepeat ||
+                     error.code == ErrorCode::kConflict ||
+                     error.code == ErrorCode::kAlreadyTracked;
+  if (!again) return std::unexpected(std::move(error));
+  if (error.code == ErrorCode::kOverloaded)
+    options_.units_in_flight_max = std::max<std::size_t>(1, options_.units_in_flight_max / 2);
+  return look_again(error);
+}
+
+Result<void> Pipeline::refuse_front(const Error& error) {
+  if (!options_.leave_out || !options_.leave_out(waiting_.front(), error))
+    return std::unexpected(error);
+  waiting_.pop_front();
+  return {};
+}
+
+// Asks the store how far the source has come and drops what is written.
+Result<void> Pipeline::look_again(const Error& error) {
+  for (Error last = error;;) {
+    if (remedy(last.code) == Remedy::kRepeat || last.code == ErrorCode::kConflict) {
+      if (auto paused = pause(last); !paused) return paused;
+    }
+    const auto tracked = store_.tracked(options_.source);
+    if (!tracked) {
+      last = tracked.error();
+      if (remedy(last.code) != Remedy::kRepeat) return std::unexpected(last);
+      continue;
+    }
+    bool any = false;
+    while (!waiting_.empty() && waiting_.front().tracked_to <= *tracked) {
+      written(waiting_.front());
+      waiting_.pop_front();
+      any = true;
+    }
+    if (error.code == ErrorCode::kAlreadyTracked && !any) return std::unexpected(error);
+    return {};
+  }
+}
+
+// Waits a little longer each time, until the time-out of being stuck.
+Result<void> Pipeline::pause(const Error& error) {
+  const auto now = steady_clock::now();
+  if (!stuck_since_) stuck_since_ = now;
+  if (now - *stuck_since_ >= options_.timeout) return std::unexpected(error);
+  if (options_.stop.stop_requested())
+    return std::unexpected(Error{.code = ErrorCode::kCancelled, .message = "interrupted"});
+  std::this_thread::sleep_for(pause_);
+  pause_ = std::clamp(pause_ * 2, kPauseMin, kPauseMax);
+  return {};
+}
+
+}  // namespace esdb::tools
