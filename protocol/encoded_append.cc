@@ -180,12 +180,16 @@ std::size_t query_words(const Query& query) {
   return words;
 }
 
+// Exactly what put_... use.
 std::size_t words_of(const AppendRequest& request, const std::vector<EventFields>& events) {
-  std::size_t words = 1 + capnp::sizeInWords<protocol::Append>() + 2;  // two lists' tags
+  std::size_t words = 1 + capnp::sizeInWords<protocol::Append>();
   for (const auto& event : events) words += 1 + protocol::encoded_size(event) / kWordBytes;
+  if (!request.checks.empty()) ++words;  // a list of structs begins with a word of its own
   for (const auto& check : request.checks)
-    words += capnp::sizeInWords<protocol::Append::Check>() + text_words(check.name) +
-             query_words(check.query);
+    words +=
+        capnp::sizeInWords<protocol::Append::Check>() +
+        (check.kind == Check::Kind::kStream ? text_words(check.name) : query_words(check.query));
+  if (!request.tracking.empty()) ++words;
   for (const auto& tracking : request.tracking)
     words += capnp::sizeInWords<protocol::Append::Tracking>() + text_words(tracking.source);
   return words;
@@ -418,8 +422,6 @@ Result<EncodedAppend> EncodedAppend::encode(const AppendRequest& request) {
       list[i].setPosition(request.tracking[i].position);
     }
   }
-  // Sized for a query and two lists more than most appends have.
-  parts->bytes.resize(message.getSegmentsForOutput()[0].size() * kWordBytes);
   parts->checks = request.checks;
   parts->tracking = request.tracking;
   view_tags(*parts);
