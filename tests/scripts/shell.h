@@ -1,0 +1,30 @@
+// A scratch directory, and shell commands run in it.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+namespace esdb::scripts {
+
+struct Outcome {
+  int status{};          // what the command exited with
+  std::string output{};  // standard output and error
+};
+
+class Scratch {
+ public:
+  Scratch();
+  ~Scratch();  // removes the directory
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+
+  Outcome run(const std::string& command) const;
+  void write(const std::string& path, std::string_view text) const;  // makes its directories
+  void write_program(const std::string& path, std::string_view text) const;
+
+ private:
+  std::filesystem::path directory_;
+};
+
+}  // namespace esdb::scripts
