@@ -46,10 +46,22 @@ struct StreamHead {
   Position last{};
 };
 
+struct TailOptions {
+  // A store without files: nothing is ever committed to an index on disk, so that one generation
+  // holds everything.
+  bool keeps_everything = false;
+  // Dirty pages that an index transaction may hold, estimated.
+  std::size_t dirty_bytes = std::size_t{160} << 20;
+};
+
+// An index transaction: at most so many events, and at most so old.
+inline constexpr std::uint64_t kGenerationEventsMax = 250'000;
+inline constexpr std::chrono::seconds kGenerationAgeMax{2};
+
 class TailIndex {
  public:
   // `indexed`: the frame up to which the index on disk holds everything.
-  explicit TailIndex(const FrameMark& indexed);
+  explicit TailIndex(const FrameMark& indexed, const TailOptions& options = {});
   ~TailIndex();
   TailIndex(const TailIndex&) = delete;
   TailIndex& operator=(const TailIndex&) = delete;
@@ -63,22 +75,28 @@ class TailIndex {
   // index transaction (250,000 events, 2 s, or the dirty bytes its budget allows).
   void freeze_when_due(std::chrono::steady_clock::time_point now);
   void freeze();  // whatever it holds, when it holds anything
+  // When freeze_when_due() has something to do at the latest, as far as its last call knows.
+  std::optional<std::chrono::steady_clock::time_point> next_due() const;
 
-  // The writer's view, laid-out and not yet durable events included. Nothing: no generation names
-  // it.
+  // The writer's view, laid-out and not yet durable events included. It changes only in the calls
+  // above: a generation that the indexer drops stays in view until the writer's next one of them,
+  // so that first_frame() and what is found agree with each other. Nothing: no generation names it.
   std::optional<StreamHead> stream_head(const TermRef& stream) const;
   std::optional<std::uint64_t> tracked(std::string_view source) const;
-  // Everything behind this frame is in the generations: what was prepared at an earlier one is
-  // prepared again.
+  // Everything behind this frame is in the generations (it is the last one that they do not hold):
+  // what was prepared at an earlier one is prepared again.
   std::uint64_t first_frame() const;
-  std::size_t bytes() const;  // of all generations: appends wait above a budget
+  std::shared_ptr<const Generations> writers_generations() const;
 
   // ---- indexer
   std::shared_ptr<const Generation> oldest_frozen() const;
   void drop_oldest();
+  // The size of the index on disk: how many pages there are to make dirty.
+  void set_index_bytes(std::size_t bytes);
 
   // ---- any thread
   std::shared_ptr<const Generations> generations() const;
+  std::size_t bytes() const;  // of all generations: appends wait above a budget
 
  private:
   struct State;

@@ -53,17 +53,27 @@ struct TermHead {
   Position last{};
 };
 
+// What the generations are searched up to: the log's durable frame, loaded first, and its durable
+// position.
+struct LookupBound {
+  std::uint64_t frame{};
+  Position position{};
+};
+
 class Lookup {
  public:
   // For readers and preparation. `index` is null in a store without files.
   static Result<Lookup> begin(const Log& log, const TailIndex& tail, Index* index);
-  // For the writer: the generations alone, laid-out events included, nothing on disk.
+  static Result<Lookup> begin(const LookupBound& bound, const TailIndex& tail, Index* index);
+  // For the writer: its view of the generations alone, laid-out events included, nothing on disk.
   static Lookup writers_view(const Log& log, const TailIndex& tail);
   Lookup(Lookup&&) noexcept;
   Lookup& operator=(Lookup&&) noexcept;
   ~Lookup();
 
-  // What was looked up is true at least at these: loaded before everything else.
+  // What was looked up is true exactly at these: everything up to them is seen, and nothing above.
+  // They are at least what the log had durable when the lookup began (and more where the index on
+  // disk has come further meanwhile).
   Position position() const;
   std::uint64_t frame() const;
 

@@ -1,0 +1,201 @@
+#include "storage/generations.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <utility>
+
+#include "storage/check.h"
+#include "storage/generation.h"
+
+namespace esdb::storage {
+
+namespace {
+
+constexpr std::size_t kFirstTableSlots = 256;
+constexpr double kPageBytes = 4096;
+
+// What a new row and its second entry take in the index, without the text.
+constexpr double kTermBytes = 120;
+constexpr double kPostingBytes = 4;
+// Pages of a tree that is filled in no order are two thirds full.
+constexpr double kFillShare = 1.5;
+
+}  // namespace
+
+struct TailIndex::State {
+  TailOptions options;
+
+  // Writer.
+  FrameMark last_mark;
+  Generation* newest{};
+  bool frame_open = false;
+  std::optional<std::chrono::steady_clock::time_point> since;  // of the newest's first frame
+  std::shared_ptr<const Generations> writers_list;
+  std::uint64_t writers_revision = 0;
+
+  // Shared. The mutex is held for a few assignments.
+  mutable std::mutex mutex;
+  std::shared_ptr<const Generations> list;  // guarded by mutex
+  std::atomic<std::uint64_t> revision{0};   // of the list
+  std::atomic<std::size_t> index_bytes{0};
+
+  // Indexer: dropped, but perhaps still in a reader's or the writer's hands. Freed here, because
+  // freeing takes longer than the writer may.
+  std::vector<std::shared_ptr<const Generation>> dropped;
+
+  void refresh() {
+    if (writers_revision == revision.load(std::memory_order_acquire)) return;
+    const std::lock_guard lock(mutex);
+    writers_list = list;
+    writers_revision = revision.load(std::memory_order_relaxed);
+  }
+
+  void publish(Generations generations) {  // with the mutex held
+    list = std::make_shared<const Generations>(std::move(generations));
+    revision.fetch_add(1, std::memory_order_release);
+  }
+
+  void begin_generation(std::size_t table_slots) {
+    auto generation = std::make_shared<Generation>(last_mark, table_slots);
+    Generation* next = generation.get();
+    {
+      const std::lock_guard lock(mutex);
+      Generations generations = list ? *list : Generations{};
+      generations.push_back(std::move(generation));
+      publish(std::move(generations));
+    }
+    newest = next;
+    since.reset();
+    refresh();
+  }
+
+  double dirty_bytes() const {
+    const auto terms = static_cast<double>(newest->term_count());
+    const auto text = static_cast<double>(newest->text_bytes());
+    const auto postings = static_cast<double>(newest->events()) * 4;
+    const double pages =
+        static_cast<double>(index_bytes.load(std::memory_order_relaxed)) / kPageBytes;
+    // Rows and second entries lie anywhere in what there is; what is new needs pages of its own.
+    const double touched = pages > 0 ? pages * (1 - std::exp(-2 * terms / pages)) : 0;
+    const double added = (terms * kTermBytes + text + postings * kPostingBytes) * kFillShare;
+    return touched * kPageBytes + added;
+  }
+};
+
+TailIndex::TailIndex(const FrameMark& indexed, const TailOptions& options)
+    : state_(std::make_unique<State>()) {
+  state_->options = options;
+  state_->last_mark = indexed;
+  state_->begin_generation(kFirstTableSlots);
+}
+
+TailIndex::~TailIndex() = default;
+
+void TailIndex::add(const IndexedEvent& event) {
+  state_->frame_open = true;
+  state_->newest->add(event);
+}
+
+void TailIndex::add_tracking(std::string_view source, std::uint64_t position) {
+  state_->frame_open = true;
+  state_->newest->add_tracking(source, position);
+}
+
+void TailIndex::add_epoch(const Uuid& epoch_id) {
+  state_->frame_open = true;
+  state_->newest->add_epoch(epoch_id);
+}
+
+void TailIndex::end_frame(const FrameMark& mark) {
+  state_->newest->end_frame(mark);
+  state_->last_mark = mark;
+  state_->frame_open = false;
+  state_->refresh();
+}
+
+void TailIndex::freeze_when_due(std::chrono::steady_clock::time_point now) {
+  State& state = *state_;
+  state.refresh();
+  if (state.options.keeps_everything || state.frame_open) return;
+  if (state.newest->end().frame_number == state.newest->begins_behind().frame_number) return;
+  if (!state.since) state.since = now;
+  const bool full = state.newest->events() >= kGenerationEventsMax ||
+                    now - *state.since >= kGenerationAgeMax ||
+                    state.dirty_bytes() >= static_cast<double>(state.options.dirty_bytes);
+  if (full) freeze();
+}
+
+void TailIndex::freeze() {
+  State& state = *state_;
+  ESDB_CHECK(!state.frame_open);
+  if (state.newest->end().frame_number == state.newest->begins_behind().frame_number) return;
+  // As large as the last one needed: a table that grows holds up the writer.
+  const std::size_t needed = std::bit_ceil(state.newest->term_count() * 2 + 2);
+  state.begin_generation(std::max(kFirstTableSlots, needed));
+}
+
+std::optional<std::chrono::steady_clock::time_point> TailIndex::next_due() const {
+  if (!state_->since) return std::nullopt;
+  return *state_->since + kGenerationAgeMax;
+}
+
+std::optional<StreamHead> TailIndex::stream_head(const TermRef& stream) const {
+  const Generations& list = *state_->writers_list;
+  for (auto at = list.rbegin(); at != list.rend(); ++at) {
+    const TermNode* node = (*at)->find(stream);
+    if (node == nullptr) continue;
+    const TailPostings::View view(node->postings);
+    if (view.count() == 0) continue;
+    return StreamHead{Version{node->first_version + view.count() - 1},
+                      Position{(*at)->base() + view[view.count() - 1]}};
+  }
+  return std::nullopt;
+}
+
+std::optional<std::uint64_t> TailIndex::tracked(std::string_view source) const {
+  const Generations& list = *state_->writers_list;
+  for (auto at = list.rbegin(); at != list.rend(); ++at)
+    if (auto position = (*at)->newest_tracked(source)) return position;
+  return std::nullopt;
+}
+
+std::uint64_t TailIndex::first_frame() const {
+  return state_->writers_list->front()->begins_behind().frame_number;
+}
+
+std::shared_ptr<const Generations> TailIndex::writers_generations() const {
+  return state_->writers_list;
+}
+
+std::shared_ptr<const Generation> TailIndex::oldest_frozen() const {
+  const auto list = generations();
+  return list->size() > 1 ? list->front() : nullptr;
+}
+
+void TailIndex::drop_oldest() {
+  State& state = *state_;
+  std::erase_if(state.dropped, [](const auto& generation) { return generation.use_count() == 1; });
+  const std::lock_guard lock(state.mutex);
+  ESDB_CHECK(state.list->size() > 1);
+  Generations generations(state.list->begin() + 1, state.list->end());
+  state.dropped.push_back(state.list->front());
+  state.publish(std::move(generations));
+}
+
+void TailIndex::set_index_bytes(std::size_t bytes) {
+  state_->index_bytes.store(bytes, std::memory_order_relaxed);
+}
+
+std::shared_ptr<const Generations> TailIndex::generations() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->list;
+}
+
+std::size_t TailIndex::bytes() const {
+  std::size_t bytes = 0;
+  for (const auto& generation : *generations()) bytes += generation->bytes();
+  return bytes;
+}
+
+}  // namespace esdb::storage

@@ -1,0 +1,99 @@
+// A hash table that one thread adds to while others search it: open addressing over pointers to
+// nodes that never move. When it is half full a table of twice the size replaces it; the replaced
+// one stays until the end, for readers that still search it.
+//
+// Node: has `hash` (of what it is found by).
+// Threads: add(): one writer. Everything else: any thread.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <vector>
+
+#include "storage/check.h"
+
+namespace esdb::storage {
+
+template <class Node>
+class GrowingTable {
+  using Slot = std::atomic<Node*>;
+  static_assert(Slot::is_always_lock_free && sizeof(Slot) == sizeof(Node*));
+
+  // From calloc: pages of a large table that nothing was put into take no memory.
+  struct Slots {
+    explicit Slots(std::size_t count)
+        : mask(count - 1), slots(static_cast<Slot*>(std::calloc(count, sizeof(Slot)))) {
+      ESDB_CHECK(slots != nullptr);
+    }
+    ~Slots() { std::free(slots); }
+    Slots(const Slots&) = delete;
+    Slots& operator=(const Slots&) = delete;
+    const std::size_t mask;
+    Slot* const slots;
+  };
+
+ public:
+  // `slots`: a power of two.
+  explicit GrowingTable(std::size_t slots) { replace(slots); }
+  GrowingTable(const GrowingTable&) = delete;
+  GrowingTable& operator=(const GrowingTable&) = delete;
+
+  // ---- writer
+  void add(Node* node) {
+    if ((count_ + 1) * 2 > tables_.back()->mask + 1) [[unlikely]]
+      grow();
+    put(*tables_.back(), node, std::memory_order_release);
+    ++count_;
+  }
+  std::size_t count() const { return count_; }
+  std::size_t slots() const { return tables_.back()->mask + 1; }
+
+  // ---- any thread
+  // The node with this hash that `is_it` accepts, or null.
+  template <class Predicate>
+  Node* find(std::uint64_t hash, const Predicate& is_it) const {
+    const Slots& table = *newest_.load(std::memory_order_acquire);
+    for (std::size_t at = hash & table.mask;; at = (at + 1) & table.mask) {
+      Node* node = table.slots[at].load(std::memory_order_acquire);
+      if (node == nullptr) return nullptr;
+      if (node->hash == hash && is_it(*node)) return node;
+    }
+  }
+  void prefetch(std::uint64_t hash) const {
+    const Slots& table = *newest_.load(std::memory_order_acquire);
+    __builtin_prefetch(&table.slots[hash & table.mask]);
+  }
+  std::size_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
+
+ private:
+  static void put(Slots& table, Node* node, std::memory_order order) {
+    std::size_t at = node->hash & table.mask;
+    while (table.slots[at].load(std::memory_order_relaxed) != nullptr) at = (at + 1) & table.mask;
+    table.slots[at].store(node, order);
+  }
+  void replace(std::size_t slots) {
+    tables_.push_back(std::make_unique<Slots>(slots));
+    bytes_.fetch_add(slots * sizeof(Slot), std::memory_order_relaxed);
+    newest_.store(tables_.back().get(), std::memory_order_release);
+  }
+  void grow() {
+    const Slots& old = *tables_.back();
+    auto larger = std::make_unique<Slots>((old.mask + 1) * 2);
+    for (std::size_t at = 0; at <= old.mask; ++at)
+      if (Node* node = old.slots[at].load(std::memory_order_relaxed))
+        put(*larger, node, std::memory_order_relaxed);
+    bytes_.fetch_add((larger->mask + 1) * sizeof(Slot), std::memory_order_relaxed);
+    tables_.push_back(std::move(larger));
+    newest_.store(tables_.back().get(), std::memory_order_release);
+  }
+
+  std::vector<std::unique_ptr<Slots>> tables_;
+  std::size_t count_ = 0;
+  std::atomic<const Slots*> newest_{nullptr};
+  std::atomic<std::size_t> bytes_{0};
+};
+
+}  // namespace esdb::storage

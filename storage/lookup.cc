@@ -1,0 +1,146 @@
+#include "storage/lookup.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "storage/check.h"
+#include "storage/lookup_state.h"
+
+namespace esdb::storage {
+
+namespace {
+
+using TailPart = Postings::Source::TailPart;
+
+// The first position of the part >= the one given; 0: none.
+Position seek_in(TailPart& part, Position at_or_after) {
+  const std::uint64_t least = at_or_after.value <= part.base ? 0 : at_or_after.value - part.base;
+  const std::uint32_t from = part.hint > 0 && part.view[part.hint - 1] < least ? part.hint : 0;
+  part.hint = part.view.first_where(from, [&](std::uint32_t at) { return at >= least; });
+  if (part.hint < part.view.count()) return {part.base + part.view[part.hint]};
+  part.hint = part.view.count() - 1;
+  return {};
+}
+
+// The last position of the part <= the one given; 0: none.
+Position seek_back_in(TailPart& part, Position at_or_before) {
+  if (at_or_before.value <= part.base) return {};
+  const std::uint64_t most = at_or_before.value - part.base;
+  const auto above = [&](std::uint32_t at) { return at > most; };
+  std::uint32_t end = part.hint;  // the value there was found last, in a walk downwards
+  const bool still = end > 0 && above(part.view[end]) && !above(part.view[end - 1]);
+  if (!still) end = part.view.first_where(0, above);
+  if (end == 0) return {};
+  part.hint = end - 1;
+  return {part.base + part.view[end - 1]};
+}
+
+}  // namespace
+
+Postings::Postings(std::unique_ptr<Source> source) : source_(std::move(source)) {}
+Postings::Postings(Postings&&) noexcept = default;
+Postings& Postings::operator=(Postings&&) noexcept = default;
+Postings::~Postings() = default;
+
+Result<Position> Postings::seek(Position at_or_after) {
+  for (auto& part : source_->tail) {
+    const std::uint64_t last = part.base + part.view[part.view.count() - 1];
+    if (last >= at_or_after.value) return seek_in(part, at_or_after);
+  }
+  return Position{};
+}
+
+Result<Position> Postings::seek_back(Position at_or_before) {
+  for (auto part = source_->tail.rbegin(); part != source_->tail.rend(); ++part)
+    if (const Position found = seek_back_in(*part, at_or_before)) return found;
+  return Position{};
+}
+
+Result<Position> Postings::nth(std::uint64_t ordinal) {
+  if (ordinal < source_->first_ordinal) return Position{};
+  std::uint64_t index = ordinal - source_->first_ordinal;
+  for (const auto& part : source_->tail) {
+    if (index < part.view.count())
+      return Position{part.base + part.view[static_cast<std::uint32_t>(index)]};
+    index -= part.view.count();
+  }
+  return Position{};
+}
+
+std::uint64_t Postings::count() const { return source_->count; }
+
+Lookup::Lookup(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Lookup::Lookup(Lookup&&) noexcept = default;
+Lookup& Lookup::operator=(Lookup&&) noexcept = default;
+Lookup::~Lookup() = default;
+
+Result<Lookup> Lookup::begin(const Log& log, const TailIndex& tail, Index* index) {
+  // In this order: the position covers at least what the frame does.
+  LookupBound bound;
+  bound.frame = log.durable_frame();
+  bound.position = log.durable();
+  return begin(bound, tail, index);
+}
+
+Result<Lookup> Lookup::begin(const LookupBound& bound, const TailIndex& tail, Index* index) {
+  ESDB_CHECK(index == nullptr);
+  auto state = std::make_unique<State>();
+  state->bound = bound;
+  state->owner = tail.generations();
+  for (const auto& generation : *state->owner) state->generations.push_back(generation.get());
+  return Lookup(std::move(state));
+}
+
+Lookup Lookup::writers_view(const Log& log, const TailIndex& tail) {
+  auto state = std::make_unique<State>();
+  state->bound = {.frame = ~std::uint64_t{0}, .position = log.written()};
+  state->owner = tail.writers_generations();
+  for (const auto& generation : *state->owner) state->generations.push_back(generation.get());
+  return Lookup(std::move(state));
+}
+
+Position Lookup::position() const { return state_->bound.position; }
+std::uint64_t Lookup::frame() const { return state_->bound.frame; }
+
+Result<TermHead> Lookup::head(const TermRef& term) {
+  TermHead head;
+  const auto& generations = state_->generations;
+  for (auto at = generations.rbegin(); at != generations.rend(); ++at) {
+    const TermNode* node = (*at)->find(term);
+    if (node == nullptr) continue;
+    const auto view = (*at)->view(node->postings, state_->bound.position);
+    if (view.count() == 0) continue;
+    if (!head.last) head.last = {(*at)->base() + view[view.count() - 1]};
+    head.count += view.count();
+    if (term.kind == TermClass::kStream) {  // versions count from the stream's first event
+      head.count += node->first_version - 1;
+      return head;
+    }
+  }
+  return head;
+}
+
+Result<Postings> Lookup::postings(const TermRef& term) {
+  auto source = std::make_unique<Postings::Source>();
+  for (const Generation* generation : state_->generations) {
+    const TermNode* node = generation->find(term);
+    if (node == nullptr) continue;
+    auto view = generation->view(node->postings, state_->bound.position);
+    if (view.count() == 0) continue;
+    if (source->count == 0 && term.kind == TermClass::kStream)
+      source->first_ordinal = node->first_version;
+    source->count += view.count();
+    source->tail.push_back({.view = std::move(view), .base = generation->base()});
+  }
+  return Postings(std::move(source));
+}
+
+Result<std::uint64_t> Lookup::tracked(std::string_view source) {
+  const auto& generations = state_->generations;
+  for (auto at = generations.rbegin(); at != generations.rend(); ++at)
+    if (const SourceNode* node = (*at)->find_source(source))
+      if (const auto position = node->up_to(state_->bound.frame)) return *position;
+  return std::uint64_t{0};
+}
+
+}  // namespace esdb::storage

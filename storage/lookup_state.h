@@ -1,0 +1,33 @@
+// What a Lookup and its Postings are made of; for lookup.cc and lookup_pages.cc.
+//
+// Threads: one.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "storage/generation.h"
+#include "storage/lookup.h"
+
+namespace esdb::storage {
+
+struct Lookup::State {
+  LookupBound bound{};
+  std::shared_ptr<const Generations> owner;      // keeps what `generations` points to
+  std::vector<const Generation*> generations{};  // oldest first, without those in the index
+};
+
+// The postings of one term: parts in order of position. Every part lies wholly behind the one
+// before it.
+struct Postings::Source {
+  struct TailPart {
+    TailPostings::View view{};
+    std::uint64_t base{};
+    std::uint32_t hint = 0;  // where the last search ended
+  };
+  std::vector<TailPart> tail{};
+  std::uint64_t first_ordinal = 1;  // of the oldest part's first position
+  std::uint64_t count = 0;
+};
+
+}  // namespace esdb::storage
