@@ -27,8 +27,6 @@ Speech recognise(std::string_view first_bytes);
 // "HTTP/2 (as EventStoreDB, KurrentDB and gRPC speak it)": for a log or an error.
 std::string_view in_words(Speech speech);
 
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wnon-virtual-dtor"  // the base has none; nothing is deleted by it
 class MessageStream final : public capnp::MessageStream {
  public:
   struct Limits {
@@ -109,6 +107,5 @@ class MessageStream final : public capnp::MessageStream {
   kj::ForkedPromise<void> tail_;  // done when everything handed to the socket was taken
   kj::Promise<void> flushing_;
 };
-#pragma GCC diagnostic pop
 
 }  // namespace esdb::protocol

@@ -18,6 +18,7 @@
 #include "esdb/cursor.h"
 #include "esdb/error.h"
 #include "esdb/event_store.h"
+#include "esdb/limits.h"
 #include "esdb/query.h"
 #include "protocol/esdb.capnp.h"
 #include "protocol/received_batch.h"
@@ -27,10 +28,13 @@ namespace esdb::protocol {
 // Unix sockets are found by path; TCP is found here unless the address says otherwise.
 inline constexpr std::uint16_t kDefaultPort = 3732;
 
-// Bytes of one RPC message within which every legal append fits: its events, as many pointers and
-// segment words as they can need, and its checks.
-constexpr std::size_t message_bytes_max(std::size_t append_bytes_max) {
-  return 2 * append_bytes_max + (std::size_t{1} << 20);
+// Bytes of one RPC message: every legal append fits (encode() and adopt() refuse larger ones), and
+// so does every answer: a page, a batch, one event larger than a batch.
+inline constexpr std::size_t kMessageBytesMax = kAppendBytesCap + (std::size_t{64} << 10);
+
+// What Cap'n Proto may walk of one message: more than its bytes, as some are looked at twice.
+inline capnp::ReaderOptions reader_options() {
+  return {.traversalLimitInWords = 4 * kMessageBytesMax / sizeof(capnp::word), .nestingLimit = 32};
 }
 
 void put(const esdb::Error& from, Error::Builder to);

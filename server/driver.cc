@@ -1,0 +1,32 @@
+#include "server/driver.h"
+
+namespace esdb::server {
+
+Driver::Driver(EventStore& store, kj::UnixEventPort& port) : store_(store) {
+  if (store.wake_fd() < 0) return;
+  wake_.emplace(port, store.wake_fd(), kj::UnixEventPort::FdObserver::OBSERVE_READ);
+  watching_ = watch().eagerlyEvaluate(nullptr);
+}
+
+void Driver::soon() {
+  if (scheduled_ || wake_ == nullptr) return;
+  scheduled_ = true;
+  turn_ = kj::evalLast([this]() {
+            scheduled_ = false;
+            store_.advance();
+          }).eagerlyEvaluate(nullptr);
+}
+
+kj::Promise<void> Driver::watch() {
+  KJ_IF_MAYBE (wake, wake_) {
+    return wake->whenBecomesReadable().then([this]() {
+      // Watching goes on before the store is advanced: the descriptor tells of changes only.
+      auto next = watch();
+      store_.advance();
+      return next;
+    });
+  }
+  return kj::NEVER_DONE;
+}
+
+}  // namespace esdb::server

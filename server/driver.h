@@ -1,0 +1,33 @@
+// Driver: lets an event loop drive a store that was opened with Drive::kCaller.
+//
+// advance() runs once at the end of a turn in which something was asked of the store, when all that
+// the turn received has been handed over, and whenever the store says that it has work.
+//
+// Threads: that of the event loop.
+#pragma once
+
+#include <kj/async-unix.h>
+
+#include "esdb/event_store.h"
+
+namespace esdb::server {
+
+class Driver {
+ public:
+  // Both outlive the driver. A store that drives itself (wake_fd() of -1) needs nothing from it.
+  Driver(EventStore& store, kj::UnixEventPort& port);
+  KJ_DISALLOW_COPY(Driver);
+
+  void soon();  // advance() at the end of this turn
+
+ private:
+  kj::Promise<void> watch();
+
+  EventStore& store_;
+  bool scheduled_ = false;
+  kj::Maybe<kj::UnixEventPort::FdObserver> wake_;
+  kj::Promise<void> turn_ = kj::READY_NOW;
+  kj::Promise<void> watching_ = kj::READY_NOW;
+};
+
+}  // namespace esdb::server

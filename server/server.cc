@@ -1,0 +1,92 @@
+#include "server/server.h"
+
+#include <utility>
+
+namespace esdb::server {
+namespace {
+
+constexpr auto kQuietLook = 2 * kj::MILLISECONDS;
+
+}  // namespace
+
+void TellErrors::taskFailed(kj::Exception&& error) {
+  log_(LogLevel::kWarning, std::string("a connection ended: ") + error.getDescription().cStr());
+}
+
+Server::Server(kj::AsyncIoContext& loop, EventStore& store, Options options)
+    : loop_(loop),
+      options_(std::move(options)),
+      driver_(store, loop.unixEventPort),
+      looking_(loop.unixEventPort),
+      context_{.store = store,
+               .driver = driver_,
+               .looking = looking_,
+               .timer = loop.provider->getTimer(),
+               .options = options_},
+      on_error_(options_.log),
+      tasks_(std::in_place, on_error_) {
+  if (const auto found = store.statistics()) {
+    context_.store_id = found->store_id;
+    context_.epoch_id = found->epoch_id;
+  }
+}
+
+Server::~Server() noexcept(false) { cut_connections(); }
+
+Result<std::vector<std::string>> Server::listen(const Endpoint& endpoint) {
+  auto sockets = listen_at(endpoint);
+  if (!sockets) return std::unexpected(sockets.error());
+  std::vector<std::string> urls;
+  for (auto& socket : *sockets) {
+    acceptors_.emplace_back(std::move(socket), loop_.unixEventPort, context_.timer, options_.log,
+                            [this](Accepted accepted) { take(std::move(accepted)); });
+    urls.push_back(acceptors_.back().endpoint().url());
+  }
+  return urls;
+}
+
+void Server::take(Accepted accepted) {
+  if (connections_.size() >= options_.connections_max) {
+    if (!std::exchange(full_, true))
+      context_.log(LogLevel::kWarning, "all " + std::to_string(options_.connections_max) +
+                                           " connections are in use: further ones are closed");
+    return;
+  }
+  full_ = false;
+  auto socket = loop_.lowLevelProvider->wrapSocketFd(
+      accepted.socket.release(), kj::LowLevelAsyncIoProvider::TAKE_OWNERSHIP |
+                                     kj::LowLevelAsyncIoProvider::ALREADY_CLOEXEC |
+                                     kj::LowLevelAsyncIoProvider::ALREADY_NONBLOCK);
+  const auto at = connections_.emplace(connections_.end(), context_, ++last_number_,
+                                       std::move(accepted.peer), kj::mv(socket));
+  tasks_->add(at->run().then([this, at]() {
+    // Not within a call of the connection's own objects.
+    tasks_->add(kj::evalLater([this, at]() { connections_.erase(at); }));
+  }));
+}
+
+kj::Promise<void> Server::stop() {
+  context_.stopping = true;
+  acceptors_.clear();
+  const auto patience = options_.stop_time.count() * kj::MILLISECONDS;
+  return quiet()
+      .exclusiveJoin(context_.timer.afterDelay(patience).then([this]() {
+        context_.log(LogLevel::kWarning, "stopping: some appends are not answered yet");
+      }))
+      .then([this]() { cut_connections(); });
+}
+
+kj::Promise<void> Server::quiet() {
+  bool waits = context_.in_flight->appends != 0;
+  for (const auto& connection : connections_) waits = waits || !connection.is_quiet();
+  if (!waits) return kj::READY_NOW;
+  return context_.timer.afterDelay(kQuietLook).then([this]() { return quiet(); });
+}
+
+void Server::cut_connections() {
+  tasks_.reset();
+  connections_.clear();
+  tasks_.emplace(on_error_);
+}
+
+}  // namespace esdb::server
