@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "esdb/limits.h"
+#include "protocol/encoded_append.h"
 #include "protocol/text.h"
 
 namespace esdb::protocol {
@@ -88,6 +89,25 @@ Result<void> check_stream_name(std::string_view name) {
 Result<void> check_source_name(std::string_view name) {
   return check_text(
       name, {.field = "tracking source", .bytes_max = kSourceBytesMax, .control_allowed = true});
+}
+
+Result<std::size_t> page_limit(std::size_t asked) {
+  if (asked == 0) return invalid("limit: 0; a page has at least one row");
+  return std::min(asked, kPageMax);
+}
+
+Result<void> check_sizes(const EncodedAppend& append, std::size_t event_bytes_max,
+                         std::size_t append_bytes_max) {
+  const auto& parts = *append.parts;
+  if (parts.event_bytes_max > event_bytes_max)
+    return too_large("event: " + std::to_string(parts.event_bytes_max) +
+                     " bytes as encoded, and at most " + std::to_string(event_bytes_max) +
+                     " are accepted by this store");
+  if (parts.event_bytes > append_bytes_max)
+    return too_large("append: its events have " + std::to_string(parts.event_bytes) +
+                     " bytes as encoded, and at most " + std::to_string(append_bytes_max) +
+                     " are accepted by this store; write them in several appends");
+  return {};
 }
 
 Result<void> check_read(const Query& query, const ReadOptions& options) {

@@ -23,6 +23,12 @@ Result<void> check_query(const esdb::Query& query);
 // A name that is looked up, `$...` included.
 Result<void> check_stream_name(std::string_view name);
 Result<void> check_source_name(std::string_view name);
+// The rows of one page: 1 or more; what is above kPageMax gives kPageMax.
+Result<std::size_t> page_limit(std::size_t asked);
+// What a store's options allow, in bytes of the events as encoded: checked by the store, because an
+// author does not know them. kTooLarge.
+Result<void> check_sizes(const EncodedAppend& append, std::size_t event_bytes_max,
+                         std::size_t append_bytes_max);
 // The query, and a start that fits query and direction.
 Result<void> check_read(const esdb::Query& query, const ReadOptions& options);
 
@@ -33,7 +39,8 @@ std::string_view one_stream_of(const esdb::Query& query);
 // Whether an item names a stream or category of the system.
 bool names_system_stream(const esdb::QueryItem& item);
 
-// ---- an append that does not hold
+// ---- an append that does not hold. Violations come in the order of the checks, then in that of
+// the tracking positions.
 
 Violation stream_violation(std::size_t check, const Check& violated, Version actual);
 Violation query_violation(std::size_t check, const Check& violated, Position conflicting);
