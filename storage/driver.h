@@ -1,0 +1,94 @@
+// Driving the writer: a role, taken by one thread at a time.
+//
+// A blocking caller that finds nobody driving drives until its own append is durable: a hop to
+// another thread would cost 50 us on an idle machine. Otherwise a thread of the store drives, or,
+// with Drive::kCaller, the program's own loop.
+//
+//   ring fd   readable when a write is done or something new waits: watched by whoever drives
+//   idle fd   readable when there is work and nobody drives: watched by the store's thread
+//   (Drive::kCaller has one fd for both: EventStore::wake_fd())
+//
+// Threads: any.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <stop_token>
+
+#include "esdb/event_store.h"
+#include "storage/waiter.h"
+#include "storage/writer.h"
+
+namespace esdb::storage {
+
+// An eventfd.
+class Wake {
+ public:
+  Wake();
+  ~Wake();
+  Wake(const Wake&) = delete;
+  Wake& operator=(const Wake&) = delete;
+  int fd() const { return fd_; }
+  void signal() const;
+  void drain() const;
+  // Until it is readable or the time comes.
+  void wait_until(Waiter::TimePoint until) const;
+
+ private:
+  int fd_;
+};
+
+class Driver {
+ public:
+  using TimePoint = Waiter::TimePoint;
+
+  explicit Driver(Drive drive) : drive_(drive) {}
+  void attach(Writer& writer, Inbox& inbox) {
+    writer_ = &writer;
+    inbox_ = &inbox;
+  }
+
+  // Something was put into the inbox, or the writer may go on (a segment, an index commit). Wakes
+  // whoever drives, or whoever would.
+  void nudge();
+  // As nudge(), after putting one request: while a write is in flight its completion will do.
+  void requested();
+
+  enum class End : std::uint8_t { kFired, kDeadline, kStopped };
+  // Blocks until the waiter fires; drives meanwhile where nobody else does. A caller that only
+  // wants to see the log move leaves driving to the store's thread where there is one.
+  enum class While : std::uint8_t { kAppending, kLooking };
+  End wait(Waiter& waiter, TimePoint deadline, const std::stop_token& stop, While what);
+
+  // The program's loop: one turn. False: another thread is driving.
+  bool turn();
+  // For close(): takes the role for good, has the writer refuse what waits, and drives until what
+  // was taken up is answered.
+  void shut();
+  // The store's thread: drives whenever there is work and nobody else does, until stopped.
+  void run(const std::stop_token& stop);
+
+  // Drive::kCaller: the program's loop is to call advance().
+  void wake_loop() const { idle_wake().signal(); }
+
+  int ring_fd() const { return ring_wake_.fd(); }
+  int wake_fd() const { return drive_ == Drive::kCaller ? ring_wake_.fd() : -1; }
+
+ private:
+  bool take_role();
+  void leave_role();
+  void drive_until_fired(Waiter& waiter, TimePoint deadline, const std::stop_token& stop);
+  const Wake& idle_wake() const { return drive_ == Drive::kCaller ? ring_wake_ : idle_wake_; }
+
+  const Drive drive_;
+  Writer* writer_ = nullptr;
+  Inbox* inbox_ = nullptr;
+  Wake ring_wake_;
+  Wake idle_wake_;
+  std::atomic<bool> driven_{false};
+  std::atomic<bool> in_flight_{false};  // told by whoever drives, at the end of a turn
+};
+
+}  // namespace esdb::storage

@@ -1,0 +1,267 @@
+#include "storage/embedded_store.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "protocol/encoded_append.h"
+#include "protocol/refusal.h"
+#include "storage/engine.h"
+#include "storage/hex.h"
+#include "storage/looking.h"
+#include "storage/store_cursor.h"
+
+namespace esdb::storage {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Between attempts to prepare while the index is rebuilt.
+constexpr std::chrono::milliseconds kIndexPause{20};
+
+Error error_of(ErrorCode code, std::string message) {
+  return {.code = code, .message = std::move(message)};
+}
+
+// The answer of a blocking append. Shared, because its caller may leave before it comes.
+struct Waiting {
+  Waiter waiter{};
+  std::mutex mutex{};
+  std::optional<Result<Appended>> answer{};
+};
+
+class EmbeddedStore final : public EventStore {
+ public:
+  explicit EmbeddedStore(std::shared_ptr<Engine> engine) : engine_(std::move(engine)) {}
+  ~EmbeddedStore() override { engine_->close(); }
+
+  using EventStore::append;
+  Result<Appended> append(EncodedAppend append, const CallOptions& call) override;
+  void append(EncodedAppend append, const CallOptions& call, Completion<Appended> done) override;
+
+  Cursor read(Query query, const ReadOptions& options) override {
+    return cursor(Reader(Reader::Kind::kRead, std::move(query), options, durable()));
+  }
+  Cursor subscribe(Query query, Start start) override {
+    return cursor(Reader(Reader::Kind::kSubscription, std::move(query), {.start = std::move(start)},
+                         durable()));
+  }
+
+  Result<StreamInfo> stream_info(std::string_view stream) override {
+    return look([&](const Sources& s) { return storage::stream_info(s, stream); });
+  }
+  Result<StreamPage> streams(std::string_view prefix, std::string_view after,
+                             std::size_t limit) override {
+    return look([&](const Sources& s) { return storage::streams(s, {prefix, after, limit}); });
+  }
+  Result<TermPage> terms(TermKind kind, std::string_view prefix, std::string_view after,
+                         std::size_t limit) override {
+    return look([&](const Sources& s) { return storage::terms(s, kind, {prefix, after, limit}); });
+  }
+  Result<std::uint64_t> count(Query query, Position after) override {
+    return look([&](const Sources& s) { return storage::count(s, query, after); });
+  }
+  Result<std::uint64_t> tracked(std::string_view source) override {
+    return look([&](const Sources& s) { return storage::tracked(s, source); });
+  }
+  Result<TrackingPage> tracking(std::string_view prefix, std::string_view after,
+                                std::size_t limit) override {
+    return look([&](const Sources& s) { return storage::tracking(s, {prefix, after, limit}); });
+  }
+  Result<Statistics> statistics() override;
+
+  int wake_fd() const override { return engine_->driver().wake_fd(); }
+  void advance() override { engine_->advance(); }
+  void close() override { engine_->close(); }
+
+ private:
+  Position durable() const { return engine_->durable(); }
+  Cursor cursor(Reader reader) {
+    return Cursor(std::make_unique<StoreCursor>(engine_, std::move(reader)));
+  }
+  template <class Look>
+  auto look(Look&& looking) -> decltype(looking(std::declval<const Sources&>())) {
+    const auto entered = engine_->enter();
+    if (!entered) return std::unexpected(error_of(ErrorCode::kClosed, "the store was closed"));
+    return looking(engine_->sources());
+  }
+  Result<void> check(const EncodedAppend& append) const;
+  RequestPtr request_of(EncodedAppend append, const CallOptions& call) const;
+  Result<void> prepare_until(Request& request, const CallOptions& call) const;
+
+  const std::shared_ptr<Engine> engine_;
+};
+
+// ---- appending
+
+Result<void> EmbeddedStore::check(const EncodedAppend& append) const {
+  const auto& options = engine_->options();
+  if (engine_->is_read_only())
+    return std::unexpected(error_of(ErrorCode::kReadOnly,
+                                    "append: the store was opened read-only; open it for writing"));
+  const auto& parts = *append.parts;
+  if (parts.event_bytes_max > options.event_bytes_max)
+    return std::unexpected(error_of(ErrorCode::kTooLarge,
+                                    "append: an event of " + std::to_string(parts.event_bytes_max) +
+                                        " bytes encoded, and at most " +
+                                        std::to_string(options.event_bytes_max) + " are accepted"));
+  if (parts.event_bytes > options.append_bytes_max)
+    return std::unexpected(error_of(
+        ErrorCode::kTooLarge, "append: events of " + std::to_string(parts.event_bytes) +
+                                  " bytes encoded together, and at most " +
+                                  std::to_string(options.append_bytes_max) + " are accepted"));
+  return {};
+}
+
+RequestPtr EmbeddedStore::request_of(EncodedAppend append, const CallOptions& call) const {
+  auto request = std::make_unique<Request>();
+  request->bytes = append.bytes().size();
+  request->parts = std::move(append.parts);
+  const auto timeout = call.timeout.count() != 0 ? call.timeout : engine_->options().timeout;
+  request->deadline = timeout == kForever ? Clock::time_point::max() : Clock::now() + timeout;
+  request->stop = call.stop;
+  request->session = call.session;
+  return request;
+}
+
+// A blocking caller prepares in its own thread, and waits there while the index is rebuilt.
+Result<void> EmbeddedStore::prepare_until(Request& request, const CallOptions& call) const {
+  for (;;) {
+    auto prepared = prepare(request, engine_->sources());
+    if (prepared || prepared.error().code != ErrorCode::kUnavailable) return prepared;
+    if (Clock::now() >= request.deadline) return prepared;
+    if (call.stop.stop_requested())
+      return std::unexpected(error_of(ErrorCode::kCancelled, "append: stopped while it waited"));
+    if (engine_->is_closing())
+      return std::unexpected(error_of(ErrorCode::kClosed, "append: the store was closed"));
+    std::this_thread::sleep_for(kIndexPause);
+  }
+}
+
+Result<Appended> EmbeddedStore::append(EncodedAppend append, const CallOptions& call) {
+  const auto entered = engine_->enter();
+  if (!entered)
+    return std::unexpected(error_of(ErrorCode::kClosed, "append: the store was closed"));
+  if (engine_->completions().is_running_here())
+    return std::unexpected(error_of(ErrorCode::kInvalidArgument,
+                                    "append: a completion must not make a blocking call"));
+  if (auto ok = check(append); !ok) return std::unexpected(ok.error());
+  auto request = request_of(std::move(append), call);
+  if (auto ok = prepare_until(*request, call); !ok) return std::unexpected(ok.error());
+
+  auto waiting = std::make_shared<Waiting>();
+  request->blocking = true;
+  request->done = [waiting](Result<Appended> result) {
+    {
+      const std::lock_guard lock(waiting->mutex);
+      waiting->answer = std::move(result);
+    }
+    waiting->waiter.fire();
+  };
+  const auto phase = request->phase;
+  const auto deadline = request->deadline;
+  if (!engine_->inbox().put_until(request, deadline)) {
+    if (engine_->is_closing()) return std::unexpected(engine_->refused());
+    return std::unexpected(
+        error_of(ErrorCode::kTimedOut, "append: the deadline passed while the queue was full"));
+  }
+  const auto end =
+      engine_->driver().wait(waiting->waiter, deadline, call.stop, Driver::While::kAppending);
+  {
+    const std::lock_guard lock(waiting->mutex);
+    if (waiting->answer) return std::move(*waiting->answer);
+  }
+  auto queued = Request::Phase::kQueued;
+  const bool stopped = end == Driver::End::kStopped;
+  if (phase->compare_exchange_strong(queued, Request::Phase::kAbandoned))
+    return std::unexpected(
+        stopped
+            ? error_of(ErrorCode::kCancelled, "append: stopped before it was taken up")
+            : error_of(ErrorCode::kTimedOut, "append: the deadline passed before it was taken up"));
+  return std::unexpected(error_of(
+      ErrorCode::kOutcomeUnknown,
+      std::string("append: ") + (stopped ? "stopped" : "the deadline passed") +
+          " while it was being written; repeat it with the same ids to learn its outcome"));
+}
+
+void EmbeddedStore::append(EncodedAppend append, const CallOptions& call,
+                           Completion<Appended> done) {
+  auto& engine = *engine_;
+  const auto entered = engine.enter();
+  if (!entered)
+    return done(std::unexpected(error_of(ErrorCode::kClosed, "append: the store was closed")));
+  const auto refuse = [&](Error error) {
+    engine.completions().put([done = std::move(done), error = std::move(error)]() mutable {
+      done(std::unexpected(std::move(error)));
+    });
+  };
+  if (auto ok = check(append); !ok) return refuse(ok.error());
+  auto request = request_of(std::move(append), call);
+  if (engine.preparer().holds_session(call.session)) {
+    request->done = std::move(done);
+    return engine.preparer().put(std::move(request));
+  }
+  auto prepared = prepare(*request, engine.sources());
+  if (!prepared && prepared.error().code != ErrorCode::kUnavailable)
+    return refuse(prepared.error());
+  request->done = std::move(done);
+  if (!prepared) return engine.preparer().put(std::move(request));
+  if (!engine.inbox().put(request)) {
+    done = std::move(request->done);
+    return refuse(engine.refused());
+  }
+  engine.driver().requested();
+}
+
+// ---- looking
+
+Result<Statistics> EmbeddedStore::statistics() {
+  return look([this](const Sources& sources) -> Result<Statistics> {
+    auto statistics = storage::statistics(sources);
+    if (!statistics) return statistics;
+    statistics->state = engine_->state();
+    statistics->io = engine_->io_name();
+    statistics->clock_behind =
+        std::max(std::chrono::nanoseconds(0), statistics->last_committed - engine_->now());
+    return statistics;
+  });
+}
+
+Result<void> check_options(const OpenOptions& options) {
+  const auto refuse = [](std::string message) -> Result<void> {
+    return std::unexpected(error_of(ErrorCode::kInvalidArgument, "open: " + std::move(message)));
+  };
+  if (options.memory < kMemoryMin)
+    return refuse("memory is " + std::to_string(options.memory) + " bytes, and at least " +
+                  std::to_string(kMemoryMin) + " are needed");
+  if (options.append_bytes_max > kAppendBytesCap)
+    return refuse("append_bytes_max is above the cap of " + std::to_string(kAppendBytesCap));
+  if (options.event_bytes_max > options.append_bytes_max)
+    return refuse("event_bytes_max is above append_bytes_max");
+  const auto segment = options.segment_bytes;
+  if (segment != 0 &&
+      (segment < kSegmentBytesMin || segment > kSegmentBytesMax || (segment & (segment - 1)) != 0))
+    return refuse("segment_bytes is no power of two from " + std::to_string(kSegmentBytesMin) +
+                  " to " + std::to_string(kSegmentBytesMax));
+  return {};
+}
+
+Result<std::unique_ptr<EventStore>> open_engine(const std::string& directory,
+                                                const OpenOptions& options) {
+  if (auto ok = check_options(options); !ok) return std::unexpected(ok.error());
+  auto engine = Engine::open(directory, options);
+  if (!engine) return std::unexpected(engine.error());
+  return std::make_unique<EmbeddedStore>(std::move(*engine));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<EventStore>> open_directory(const std::string& directory,
+                                                   const OpenOptions& options) {
+  return open_engine(directory, options);
+}
+
+Result<std::unique_ptr<EventStore>> open_memory(const OpenOptions& options) {
+  return open_engine({}, options);
+}
+
+}  // namespace esdb::storage

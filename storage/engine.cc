@@ -1,0 +1,351 @@
+#include "storage/engine.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "storage/check.h"
+#include "storage/memory_io.h"
+#include "storage/posix_io.h"
+#include "storage/recovery.h"
+#include "storage/store_cursor.h"
+#include "storage/threads.h"
+#include "storage/uring_io.h"
+
+namespace esdb::storage {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr unsigned kRingDepth = 16;
+constexpr std::size_t kReaderThreads = 2;
+constexpr std::size_t kInboxCount = 65'536;
+constexpr std::chrono::milliseconds kBackgroundPause{50};
+constexpr std::chrono::milliseconds kIndexerPause{20};
+constexpr std::chrono::seconds kIndexerRetryPause{1};
+
+// Shares of OpenOptions::memory (docs/architecture.md adds them up).
+constexpr std::size_t kIdBytes = 40;
+std::size_t window_ids(std::size_t memory) {
+  return std::min<std::size_t>(kIdWindowMax, memory / 12 / kIdBytes);
+}
+std::size_t inbox_bytes(std::size_t memory) { return memory / 16; }
+std::size_t tail_bytes(std::size_t memory) { return memory / 16 * 3; }
+std::size_t index_dirty_bytes(std::size_t memory) { return memory / 16 * 5; }
+
+std::unique_ptr<Io> make_io(const std::string& directory, const OpenOptions& options) {
+  if (directory.empty()) return std::make_unique<MemoryIo>(options.clock);
+  const int unavailable = UringIo::unavailable();
+  if (unavailable == 0) return std::make_unique<UringIo>();
+  if (options.log)
+    options.log("io_uring is not available here: " + to_string(IoError{unavailable}) +
+                "; writing with pwritev2, with the same promises and less speed");
+  return std::make_unique<PosixIo>();
+}
+
+Error closed_error() {
+  return {.code = ErrorCode::kClosed, .message = "append: the store was closed"};
+}
+
+}  // namespace
+
+Engine::Engine(const OpenOptions& options)
+    : options_(options),
+      inbox_({.count = kInboxCount, .bytes = inbox_bytes(options.memory)}),
+      driver_(options.drive),
+      completions_(options.drive, [this] { driver_.wake_loop(); }) {}
+
+Engine::~Engine() { close(); }
+
+Result<std::shared_ptr<Engine>> Engine::open(const std::string& directory,
+                                             const OpenOptions& options) {
+  std::shared_ptr<Engine> engine(new Engine(options));
+  if (auto ok = engine->open_files(directory); !ok) return std::unexpected(ok.error());
+  if (auto ok = engine->wire(); !ok) return std::unexpected(ok.error());
+  engine->start_threads();
+  return engine;
+}
+
+Result<void> Engine::open_files(const std::string& directory) {
+  io_ = make_io(directory, options_);
+  LogOptions log_options{.directory = directory.empty() ? "memory" : directory,
+                         .access = options_.access,
+                         .create = options_.create,
+                         .write_unit = options_.write_unit,
+                         .segment_bytes = options_.segment_bytes,
+                         .memory = options_.memory,
+                         .append_bytes_max = options_.append_bytes_max,
+                         .announce = options_.announce,
+                         .log = options_.log};
+  if (directory.empty()) {
+    auto log = open_log(*io_, log_options);
+    if (!log) return std::unexpected(log.error());
+    log_ = std::move(*log);
+    tail_ = std::make_unique<TailIndex>(FrameMark{}, TailOptions{.keeps_everything = true});
+    return {};
+  }
+  const auto index_directory = directory + "/index";
+  log_options.indexed_frame = [&](const Uuid& store_id, std::uint64_t seed) {
+    return Index::claimed_frame(index_directory, store_id, seed);
+  };
+  auto log = open_log(*io_, log_options);
+  if (!log) return std::unexpected(log.error());
+  log_ = std::move(*log);
+  return open_index(index_directory);
+}
+
+Result<void> Engine::open_index(const std::string& directory) {
+  const IndexOptions options{.directory = directory,
+                             .store_id = log_->store_id(),
+                             .seed = log_->seed(),
+                             .memory = index_dirty_bytes(options_.memory),
+                             .log = options_.log};
+  auto index = is_read_only() ? Index::open_read_only(options, *log_) : Index::open(options, *log_);
+  if (!index) return std::unexpected(index.error());
+  index_ = std::move(*index);
+  // While it is rebuilt nothing is appended, so the tail begins where the log ends.
+  FrameMark mark = index_->indexed();
+  if (index_->needs_rebuild()) {
+    auto end = log_->frame(log_->durable_frame());
+    if (!end) return std::unexpected(end.error());
+    mark = end->value_or(FrameMark{});
+  }
+  tail_ = std::make_unique<TailIndex>(
+      mark, TailOptions{.keeps_everything = is_read_only(),
+                        .dirty_bytes = index_dirty_bytes(options_.memory)});
+  if (auto ok = replay_tail(*log_, *tail_, mark.frame_number); !ok)
+    return std::unexpected(ok.error());
+  if (!is_read_only()) indexer_ = std::make_unique<Indexer>(*index_, *tail_, *log_);
+  return {};
+}
+
+Result<void> Engine::fill_window() {
+  window_ = std::make_unique<IdWindow>(window_ids(options_.memory));
+  if (is_read_only()) return {};
+  auto recent = log_->recent_ids(window_ids(options_.memory));
+  if (!recent) return std::unexpected(recent.error());
+  for (const auto& id : *recent)
+    window_->add(id.position, IdWindow::entry(id.id, id.fingerprint, id.ends_commit));
+  return {};
+}
+
+Result<void> Engine::wire() {
+  if (auto ok = fill_window(); !ok) return ok;
+  auto ring = io_->make_ring(kRingDepth, driver_.ring_fd());
+  if (!ring)
+    return std::unexpected(
+        Error{.code = ErrorCode::kUnavailable,
+              .message = "open: no ring for writing: " + to_string(ring.error())});
+  ring_ = std::move(*ring);
+  preparer_ = std::make_unique<Preparer>(
+      sources(),
+      Preparer::Tells{.prepared =
+                          [this](RequestPtr request) {
+                            if (!inbox_.put(request))
+                              return answer(std::move(request), std::unexpected(refused()));
+                            driver_.requested();
+                          },
+                      .prepared_again =
+                          [this](RequestPtr request) {
+                            if (is_closing())
+                              return answer(std::move(request), std::unexpected(closed_error()));
+                            inbox_.put_again(std::move(request));
+                            driver_.nudge();
+                          },
+                      .answer =
+                          [this](RequestPtr request, Result<Appended> result) {
+                            answer(std::move(request), std::move(result));
+                          }});
+  writer_ = std::make_unique<Writer>(
+      Writer::Parts{.io = *io_,
+                    .log = *log_,
+                    .tail = *tail_,
+                    .window = *window_,
+                    .inbox = inbox_,
+                    .ring = *ring_,
+                    .tail_bytes_max = has_files() ? tail_bytes(options_.memory) : 0,
+                    .background_inline = !has_files()},
+      Writer::Tells{
+          .answer = [this](
+                        RequestPtr request,
+                        Result<Appended> result) { answer(std::move(request), std::move(result)); },
+          .prepare_again = [this](RequestPtr request) { preparer_->put(std::move(request)); },
+          .answer_from_log =
+              [this](RequestPtr request, CommitSpan commit) {
+                preparer_->put_repeated(std::move(request), commit);
+              },
+          .durable_moved =
+              [this] {
+                arrivals_.moved();
+                readers_->moved();
+              },
+          .background_due = [this] { background_wake_.fire(); },
+          .log = [this](std::string_view line) { say(line); }});
+  driver_.attach(*writer_, inbox_);
+  readers_ = std::make_unique<ReaderPool>(
+      kReaderThreads, [this](Place& place) { return StoreCursor::attempt(*this, place); },
+      [this](std::shared_ptr<Place> place, Result<Batch> batch) {
+        deliver(std::move(place), std::move(batch));
+      });
+  return {};
+}
+
+void Engine::start_threads() {
+  if (is_read_only()) return;
+  if (options_.drive == Drive::kOwnThread)
+    driving_ = quiet_thread("esdb-drive", [this] { driver_.run(driving_stop_.get_token()); });
+  if (!has_files()) return;
+  indexing_ = quiet_thread("esdb-index", [this] { run_indexer(indexing_stop_.get_token()); });
+  background_ =
+      quiet_thread("esdb-background", [this] { run_background(background_stop_.get_token()); });
+}
+
+void Engine::run_indexer(const std::stop_token& stop) {
+  while (!stop.stop_requested()) {
+    auto step = index_->needs_rebuild() ? index_->rebuild_step(*log_) : indexer_->step();
+    if (step && *step) {
+      driver_.nudge();  // the tail has room again
+      continue;
+    }
+    if (!step) say("index: " + step.error().message);
+    indexing_wake_.reset();
+    indexing_wake_.wait_until(Clock::now() + (step ? Clock::duration(kIndexerPause)
+                                                   : Clock::duration(kIndexerRetryPause)));
+  }
+}
+
+void Engine::run_background(const std::stop_token& stop) {
+  while (!stop.stop_requested()) {
+    background_wake_.reset();
+    auto step = log_->background_step(Clock::now());
+    if (!step) {
+      if (!writer_->is_read_only()) writer_->fail(step.error().message);
+      driver_.nudge();
+    }
+    const auto due = tail_->next_due();
+    if ((step && *step) || (due && *due <= Clock::now())) driver_.nudge();
+    if (step && *step) continue;
+    const auto latest = Clock::now() + kBackgroundPause;
+    background_wake_.wait_until(std::min(latest, log_->next_due().value_or(latest)));
+  }
+}
+
+// ---- answers
+
+void Engine::answer(RequestPtr request, Result<Appended> result) {
+  if (request->blocking) return request->done(std::move(result));
+  completions_.put([done = std::move(request->done), result = std::move(result)]() mutable {
+    done(std::move(result));
+  });
+}
+
+void Engine::deliver(std::shared_ptr<Place> place, Result<Batch> batch) {
+  {
+    const std::lock_guard lock(place->mutex);
+    place->phase = Place::Phase::kDelivering;
+  }
+  completions_.put([place = std::move(place), batch = std::move(batch)]() mutable {
+    Completion<Batch> done;
+    {
+      const std::lock_guard lock(place->mutex);
+      place->phase = Place::Phase::kIdle;
+      done = std::move(place->done);
+      if (place->dropped) return;
+      place->running = true;
+      place->running_on = std::this_thread::get_id();
+    }
+    done(std::move(batch));
+    const std::lock_guard lock(place->mutex);
+    place->running = false;
+    place->changed.notify_all();
+  });
+}
+
+Error Engine::refused() const {
+  if (is_closing()) return closed_error();
+  return {.code = ErrorCode::kOverloaded,
+          .message = "append: too many appends wait; send fewer at once, or repeat it later"};
+}
+
+std::string Engine::state() const {
+  if (is_read_only()) return "read_only: opened so";
+  if (has_files() && index_->needs_rebuild())
+    return "rebuilding: " + std::to_string(index_->rebuild_percent()) + " %";
+  return writer_->state();
+}
+
+void Engine::say(std::string_view line) const {
+  if (options_.log) options_.log(line);
+}
+
+// ---- calls and the end
+
+Position Engine::durable() {
+  const auto entered = enter();
+  return entered ? log_->durable() : Position{};
+}
+
+Engine::Entered Engine::enter() {
+  const std::lock_guard lock(calls_mutex_);
+  if (closing_) return Entered(nullptr);
+  ++calls_;
+  return Entered(this);
+}
+
+Engine::Entered::~Entered() {
+  if (engine_ == nullptr) return;
+  const std::lock_guard lock(engine_->calls_mutex_);
+  if (--engine_->calls_ == 0) engine_->calls_changed_.notify_all();
+}
+
+void Engine::advance() {
+  completions_.run_all();
+  driver_.turn();
+  completions_.run_all();
+}
+
+void Engine::close() {
+  const std::lock_guard only_once(close_mutex_);
+  if (std::exchange(closed_, true)) return;
+  {
+    const std::lock_guard lock(calls_mutex_);
+    closing_ = true;
+  }
+  if (!readers_) return;  // it did not open
+  inbox_.close();
+  arrivals_.moved();
+  readers_->close();
+  stop_writing();
+  {
+    std::unique_lock lock(calls_mutex_);
+    calls_changed_.wait(lock, [this] { return calls_ == 0; });
+  }
+  completions_.close();
+  stop_indexing();
+}
+
+void Engine::stop_writing() {
+  driving_stop_.request_stop();
+  if (driving_.joinable()) driving_.join();
+  preparer_->close();
+  driver_.shut();
+}
+
+// What is durable goes into the index before the log is marked clean, so that the next open has
+// nothing to replay.
+void Engine::stop_indexing() {
+  for (auto* stop : {&indexing_stop_, &background_stop_}) stop->request_stop();
+  indexing_wake_.fire();
+  background_wake_.fire();
+  if (indexing_.joinable()) indexing_.join();
+  if (background_.joinable()) background_.join();
+  if (indexer_ && !index_->needs_rebuild() && !writer_->is_read_only()) {
+    tail_->freeze();
+    auto step = indexer_->step();
+    while (step && *step) step = indexer_->step();
+    if (!step) say("close: index: " + step.error().message);
+  }
+  if (!is_read_only() && !writer_->is_read_only())
+    if (auto closed = log_->close(); !closed) say("close: " + closed.error().message);
+}
+
+}  // namespace esdb::storage

@@ -1,0 +1,61 @@
+// The last ids of the log, with a fingerprint of each event: where an append that came before is
+// recognised when its checks do not show it (design: retries).
+//
+// A ring of entries by position, and a table from id to slot. 24 bytes an id and 8 to 16 for the
+// table: 1,000,000 ids take 32 to 40 MB. An id that was accepted again beyond the window stands in
+// it once: the newest.
+//
+// Threads: the writer's driver.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "esdb/event.h"
+#include "esdb/numbers.h"
+
+namespace esdb::storage {
+
+class IdWindow {
+ public:
+  struct Entry {
+    EventId id{};
+    std::uint64_t fingerprint{};  // its lowest bit gives way to `ends_commit`
+    friend bool operator==(const Entry&, const Entry&) = default;
+    bool ends_commit() const { return (fingerprint & 1) != 0; }
+  };
+  static Entry entry(const EventId& id, std::uint64_t fingerprint, bool ends_commit) {
+    return {id, (fingerprint & ~std::uint64_t{1}) | (ends_commit ? 1U : 0U)};
+  }
+
+  explicit IdWindow(std::size_t capacity);
+
+  // Positions follow each other without a gap; the first may be any.
+  void add(Position position, const Entry& entry);
+
+  std::optional<Position> find(const EventId& id) const;
+  bool holds(Position position) const { return position > oldest() && position <= newest_; }
+  const Entry& at(Position position) const;  // holds(position)
+  // Whether a commit begins at this position; false where the window no longer shows it.
+  bool begins_commit(Position position) const;
+
+  std::size_t size() const { return size_; }
+  Position newest() const { return newest_; }
+
+ private:
+  Position oldest() const { return newest_.value - size_; }  // the one before the first held
+  std::size_t slot_of(const EventId& id) const;
+  void insert(Position position);
+  void erase(Position position);
+  void grow();
+
+  std::size_t capacity_;
+  std::size_t size_ = 0;
+  Position newest_{};
+  std::vector<Entry> ring_;           // index = position % ring_.size(), grown up to capacity_
+  std::vector<std::uint32_t> table_;  // 1 + ring index; 0 = free; open addressing
+};
+
+}  // namespace esdb::storage

@@ -1,0 +1,72 @@
+#include "storage/inbox.h"
+
+#include <utility>
+
+#include "storage/check.h"
+
+namespace esdb::storage {
+
+bool Inbox::put(RequestPtr& request) {
+  const std::lock_guard lock(mutex_);
+  if (closed_ || !has_room(request->bytes)) return false;
+  ++count_;
+  bytes_ += request->bytes;
+  waiting_bytes_ += request->bytes;
+  fresh_.push_back(std::move(request));
+  return true;
+}
+
+void Inbox::put_again(RequestPtr request) {
+  const std::lock_guard lock(mutex_);
+  waiting_bytes_ += request->bytes;
+  again_.push_back(std::move(request));
+}
+
+bool Inbox::put_until(RequestPtr& request, std::chrono::steady_clock::time_point deadline) {
+  std::unique_lock lock(mutex_);
+  const bool room =
+      room_.wait_until(lock, deadline, [&] { return closed_ || has_room(request->bytes); });
+  if (!room || closed_) return false;
+  ++count_;
+  bytes_ += request->bytes;
+  waiting_bytes_ += request->bytes;
+  fresh_.push_back(std::move(request));
+  return true;
+}
+
+void Inbox::take(std::vector<RequestPtr>& again, std::vector<RequestPtr>& fresh) {
+  const std::lock_guard lock(mutex_);
+  again.swap(again_);
+  fresh.swap(fresh_);
+  waiting_bytes_ = 0;
+}
+
+void Inbox::settled(std::size_t bytes) {
+  {
+    const std::lock_guard lock(mutex_);
+    ESDB_CHECK(count_ > 0 && bytes_ >= bytes);
+    --count_;
+    bytes_ -= bytes;
+  }
+  room_.notify_one();
+}
+
+bool Inbox::empty() const {
+  const std::lock_guard lock(mutex_);
+  return fresh_.empty() && again_.empty();
+}
+
+std::size_t Inbox::waiting_bytes() const {
+  const std::lock_guard lock(mutex_);
+  return waiting_bytes_;
+}
+
+void Inbox::close() {
+  {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+  }
+  room_.notify_all();
+}
+
+}  // namespace esdb::storage

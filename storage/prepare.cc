@@ -1,0 +1,200 @@
+#include "storage/prepare.h"
+
+#include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "esdb/implement.h"
+#include "protocol/encoded_event.h"
+#include "protocol/refusal.h"
+#include "storage/check.h"
+#include "storage/query_walk.h"
+
+namespace esdb::storage {
+namespace {
+
+constexpr std::size_t kCompareBytes = std::size_t{1} << 20;
+
+struct IdHash {
+  std::size_t operator()(const EventId& id) const {
+    std::size_t hash = 0;
+    for (const auto byte : id.bytes) hash = hash * 131 + static_cast<std::size_t>(byte);
+    return hash;
+  }
+};
+
+// Streams by name, each once. Appends mostly write one stream many times in a row.
+class StreamTable {
+ public:
+  explicit StreamTable(Prepared& prepared) : prepared_(prepared) {}
+
+  std::size_t index_of(std::string_view name) {
+    auto& streams = prepared_.streams;
+    if (!streams.empty() && streams[last_].name.text == name) return last_;
+    const auto [at, added] = by_name_.try_emplace(name, streams.size());
+    if (added)
+      streams.push_back({.name = term(TermClass::kStream, name),
+                         .category = term(TermClass::kCategory, category_of(name))});
+    return last_ = at->second;
+  }
+
+ private:
+  Prepared& prepared_;
+  std::unordered_map<std::string_view, std::size_t> by_name_;
+  std::size_t last_ = 0;
+};
+
+void name_terms(const Parts& parts, Prepared& prepared) {
+  StreamTable streams(prepared);
+  prepared.tags.reserve(parts.tag_views.size());  // spans into it stay valid
+  prepared.events.reserve(parts.events.size());
+  TermRef type{};
+  for (const auto& event : parts.events) {
+    const auto begin = prepared.tags.size();
+    for (const auto tag : event.tags) prepared.tags.push_back(term(TermClass::kTag, tag));
+    if (type.text != event.type) type = term(TermClass::kType, event.type);
+    prepared.events.push_back({.stream = streams.index_of(event.stream),
+                               .type = type,
+                               .tags = std::span(prepared.tags).subspan(begin)});
+  }
+  for (const auto& check : parts.checks)
+    prepared.checks.push_back(
+        {.stream = check.kind == Check::Kind::kStream ? streams.index_of(check.name) : 0});
+}
+
+// The first event in (after, up_to] that matches; 0: none.
+Result<Position> first_match(const Query& query, Position after, Lookup& lookup, const Log& log) {
+  auto walk = QueryWalk::over(query, lookup);
+  if (!walk) return std::unexpected(walk.error());
+  for (Position from = after.value + 1; from <= lookup.position();) {
+    auto found = walk->seek(from);
+    if (!found) return found;
+    if (!*found || *found > lookup.position()) return Position{};
+    BatchMemory memory;
+    const Position at[] = {*found};
+    auto read = log.read_each(at, {.bytes = 1}, memory);
+    if (!read) return std::unexpected(read.error());
+    if (query.matches(RecordedEvent(&memory.stored.front()))) return *found;
+    from = found->value + 1;
+  }
+  return Position{};
+}
+
+bool same_event(const RecordedEvent::Stored& stored, const Parts::Event& event) {
+  return stored.id == event.id && protocol::stream_of(stored.encoded) == event.stream &&
+         protocol::type_of(stored.encoded) == event.type &&
+         protocol::data_of(stored.encoded) == protocol::data_of(event.encoded);
+}
+
+// Compares the commit that holds `position` with the request's events.
+Result<void> compare_commit(Position position, const Parts& parts, const Log& log,
+                            Prepared& prepared) {
+  BatchMemory one;
+  const Position at[] = {position};
+  if (auto read = log.read_each(at, {.bytes = 1}, one); !read) return std::unexpected(read.error());
+  const Position first = position.value - one.stored.front().ordinal;
+  std::unordered_set<EventId, IdHash> ids;
+  for (const auto& event : parts.events) ids.insert(event.id);
+
+  bool same = true;
+  std::size_t index = 0;
+  std::optional<Prepared::Conflict> foreign;  // one of the request's ids, in this commit
+  for (Position after = first.value - 1; after < log.durable();) {
+    BatchMemory memory;
+    auto read = log.read_forwards(after, log.durable(), {.bytes = kCompareBytes}, memory);
+    if (!read) return std::unexpected(read.error());
+    for (const auto& stored : memory.stored) {
+      same = same && index < parts.events.size() && same_event(stored, parts.events[index]);
+      if (!foreign && ids.contains(stored.id))
+        foreign = {.id = stored.id, .position = stored.position};
+      ++index;
+      if (!stored.ends_append) continue;
+      if (same && index == parts.events.size())
+        prepared.retry_of = {.first = first, .last = stored.position};
+      else if (!prepared.id_conflict)
+        prepared.id_conflict = foreign;
+      return {};
+    }
+    after = *read;
+  }
+  return {};
+}
+
+// The first event that violates a stream check at the prepared head; 0: none does.
+Result<Position> first_violating(const Check& check, const Prepared::Stream& stream,
+                                 Lookup& lookup) {
+  const Version expected = check.expect.version();
+  const bool counts =
+      check.expect.kind() == Expect::Kind::kNone || check.expect.kind() == Expect::Kind::kExactly;
+  if (!counts || stream.head.version <= expected) return Position{};
+  auto postings = lookup.postings(stream.name);
+  if (!postings) return std::unexpected(postings.error());
+  return postings->nth(expected.value + 1);
+}
+
+Result<void> prepare_check(std::size_t index, Request& request, Lookup& lookup,
+                           const Sources& sources) {
+  auto& prepared = request.prepared;
+  const auto& check = request.parts->checks[index];
+  auto& of_check = prepared.checks[index];
+  Result<Position> violating = Position{};
+  if (check.kind == Check::Kind::kStream) {
+    violating = first_violating(check, prepared.streams[of_check.stream], lookup);
+  } else {
+    if (check.after > lookup.position())
+      return std::unexpected(protocol::beyond_the_log("check " + std::to_string(index), check.after,
+                                                      lookup.position()));
+    violating = first_match(check.query, check.after, lookup, sources.log);
+    if (violating) of_check.conflicting = *violating;
+  }
+  if (!violating) return std::unexpected(violating.error());
+  if (!*violating || prepared.retry_of || request.parts->events.empty()) return {};
+  return compare_commit(*violating, *request.parts, sources.log, prepared);
+}
+
+}  // namespace
+
+Result<void> prepare(Request& request, const Sources& sources) {
+  auto& prepared = request.prepared;
+  prepared = {};
+  auto lookup = Lookup::begin(sources.log, sources.tail, sources.index);
+  if (!lookup) return std::unexpected(lookup.error());
+  prepared.frame = lookup->frame();
+  prepared.position = lookup->position();
+  name_terms(*request.parts, prepared);
+  for (auto& stream : prepared.streams) {
+    auto head = lookup->head(stream.name);
+    if (!head) return std::unexpected(head.error());
+    stream.head = {.version = head->count, .last = head->last};
+  }
+  for (const auto& tracking : request.parts->tracking) {
+    auto stored = lookup->tracked(tracking.source);
+    if (!stored) return std::unexpected(stored.error());
+    prepared.tracked.push_back(*stored);
+  }
+  for (std::size_t i = 0; i < request.parts->checks.size(); ++i)
+    if (auto ok = prepare_check(i, request, *lookup, sources); !ok) return ok;
+  return {};
+}
+
+Result<Appended> repeated(const CommitSpan& commit, const Log& log) {
+  ESDB_CHECK(commit.last <= log.durable());
+  Appended appended{.first = commit.first, .last = commit.last, .repeated = true};
+  std::unordered_map<std::string, std::size_t> by_name;
+  for (Position after = commit.first.value - 1; after < commit.last;) {
+    BatchMemory memory;
+    auto read = log.read_forwards(after, commit.last, {.bytes = kCompareBytes}, memory);
+    if (!read) return std::unexpected(read.error());
+    for (const auto& stored : memory.stored) {
+      appended.committed = stored.committed;
+      const auto [at, added] = by_name.try_emplace(std::string(protocol::stream_of(stored.encoded)),
+                                                   appended.streams.size());
+      if (added) appended.streams.push_back({.stream = at->first});
+      appended.streams[at->second].version = stored.version;
+    }
+    after = *read;
+  }
+  return appended;
+}
+
+}  // namespace esdb::storage

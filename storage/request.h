@@ -1,0 +1,91 @@
+// A request on its way through the engine: the append taken apart, what was looked up for it before
+// it stood in the queue, and who waits for the answer.
+//
+// Threads: owned by one at a time (caller or preparer, then the writer's driver); `phase` is the
+// one
+//          word both a waiting caller and the driver touch.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <vector>
+
+#include "esdb/append.h"
+#include "esdb/cursor.h"
+#include "protocol/encoded_append.h"
+#include "storage/generations.h"
+#include "storage/term.h"
+
+namespace esdb::storage {
+
+using Parts = EncodedAppend::Parts;
+
+// A commit in the log, by the positions of its events.
+struct CommitSpan {
+  Position first{};
+  Position last{};
+};
+
+// What a request names, looked up at one moment. True at least at `frame` and `position`; the
+// writer judges what lies above them.
+struct Prepared {
+  std::uint64_t frame{};
+  Position position{};
+
+  // Every stream the request writes or checks, once.
+  struct Stream {
+    TermRef name{};
+    TermRef category{};
+    StreamHead head{};
+  };
+  std::vector<Stream> streams{};
+
+  struct Event {
+    std::size_t stream{};  // into `streams`
+    TermRef type{};
+    std::span<const TermRef> tags{};  // into `tags`
+  };
+  std::vector<Event> events{};
+  std::vector<TermRef> tags{};
+
+  // Stream checks: which stream. Query checks: the first event up to `position` that violates it.
+  struct OfCheck {
+    std::size_t stream{};
+    Position conflicting{};
+  };
+  std::vector<OfCheck> checks{};
+  std::vector<std::uint64_t> tracked{};  // of each tracking source
+
+  // Found through a violated check, in the log up to `position`: this request's own commit, or one
+  // that holds one of its ids without being it.
+  std::optional<CommitSpan> retry_of{};
+  struct Conflict {
+    EventId id{};
+    Position position{};
+  };
+  std::optional<Conflict> id_conflict{};
+};
+
+struct Request {
+  std::shared_ptr<const Parts> parts{};
+  Prepared prepared{};
+  Completion<Appended> done{};  // run once; by the completion thread, or by advance()
+  bool blocking = false;        // `done` only wakes the caller: run at once
+  std::chrono::steady_clock::time_point deadline{};
+  std::stop_token stop{};
+  std::uint64_t session = 0;
+  std::size_t bytes = 0;  // what it takes in the queue
+  bool prepared_again = false;
+
+  // A caller that gives up and the driver that takes it up decide by one exchange who was first.
+  enum class Phase : std::uint8_t { kQueued, kTaken, kAbandoned };
+  std::shared_ptr<std::atomic<Phase>> phase = std::make_shared<std::atomic<Phase>>(Phase::kQueued);
+};
+
+using RequestPtr = std::unique_ptr<Request>;
+
+}  // namespace esdb::storage

@@ -1,0 +1,23 @@
+#include "storage/threads.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <utility>
+
+namespace esdb::storage {
+
+std::thread quiet_thread(const char* name, std::move_only_function<void()> body) {
+  // The mask is inherited: blocking around the start leaves no moment in which the new thread could
+  // take a signal.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  std::thread thread([body = std::move(body)]() mutable { body(); });
+  pthread_setname_np(thread.native_handle(), name);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return thread;
+}
+
+}  // namespace esdb::storage

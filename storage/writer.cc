@@ -1,0 +1,446 @@
+#include "storage/writer.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "storage/check.h"
+
+namespace esdb::storage {
+namespace {
+
+constexpr std::size_t kInFlightMax = 4;
+constexpr std::size_t kPipelineBytes = std::size_t{256} << 10;
+
+Error error_of(ErrorCode code, std::string message) {
+  return {.code = code, .message = std::move(message)};
+}
+
+std::size_t content_of(const Request& request, const Log& log) {
+  std::size_t bytes = 0;
+  for (const auto& event : request.parts->events) bytes += log.content_bytes(event.encoded.size());
+  for (const auto& tracking : request.parts->tracking)
+    bytes += log.content_bytes(sizeof(std::uint64_t) + tracking.source.size());
+  return bytes;
+}
+
+}  // namespace
+
+Writer::Writer(const Parts& parts, Tells tells)
+    : io_(parts.io),
+      log_(parts.log),
+      tail_(parts.tail),
+      window_(parts.window),
+      inbox_(parts.inbox),
+      ring_(parts.ring),
+      tail_bytes_max_(parts.tail_bytes_max),
+      background_inline_(parts.background_inline),
+      tells_(std::move(tells)) {}
+
+Writer::~Writer() { ESDB_CHECK(in_flight_.empty()); }
+
+void Writer::advance() {
+  do {
+    take();
+    lay_out();
+    ring_.submit();
+    if (!is_read_only()) tail_.freeze_when_due(io_.steady());
+  } while (reap());  // a ring that finishes at once is asked again: its answers make room
+}
+
+void Writer::take() {
+  taken_again_.clear();
+  taken_fresh_.clear();
+  inbox_.take(taken_again_, taken_fresh_);
+  // What was prepared again takes its place back, and brings what its session held behind it.
+  for (auto at = taken_again_.rbegin(); at != taken_again_.rend(); ++at) {
+    auto& request = *at;
+    if (const auto held = held_.find(request->session); held != held_.end()) {
+      auto behind = std::move(held->second);
+      held_.erase(held);
+      for (auto later = behind.rbegin(); later != behind.rend(); ++later)
+        pending_.push_front(std::move(*later));
+    }
+    pending_bytes_ += request->bytes;
+    pending_.push_front(std::move(request));
+  }
+  for (auto& request : taken_fresh_) {
+    pending_bytes_ += request->bytes;
+    pending_.push_back(std::move(request));
+  }
+}
+
+bool Writer::has_work() const {
+  return !pending_.empty() || !in_flight_.empty() || !inbox_.empty();
+}
+
+bool Writer::may_submit() const {
+  if (pending_.empty()) return false;
+  if (in_flight_.empty()) return true;
+  return pending_bytes_ >= kPipelineBytes && in_flight_.size() < kInFlightMax;
+}
+
+bool Writer::is_held_back() const {
+  return tail_bytes_max_ != 0 && tail_.bytes() > tail_bytes_max_;
+}
+
+void Writer::lay_out() {
+  stalled_ = false;
+  if (shut_ || is_read_only()) return refuse_pending();
+  while (may_submit() && !stalled_) {
+    if (is_held_back()) {
+      stalled_ = true;
+      break;
+    }
+    const auto before = pending_.size();
+    fill_frame();
+    if (frame_open_) end_frame();
+    if (pending_.size() == before) break;
+  }
+  if (stalled_)
+    std::erase_if(pending_, [this](RequestPtr& request) { return drop_if_late(request); });
+}
+
+// One frame's worth of what waits, in order.
+void Writer::fill_frame() {
+  while (!pending_.empty()) {
+    auto& next = pending_.front();
+    const std::size_t bytes = next->bytes;
+    if (const auto held = next->session == 0 ? held_.end() : held_.find(next->session);
+        held != held_.end()) {
+      held->second.push_back(std::move(next));
+    } else if (!drop_if_late(next)) {
+      switch (place(next)) {
+        case Placed::kYes:
+          pending_bytes_ -= bytes;
+          break;
+        case Placed::kFrameFull:
+          return;
+        case Placed::kStalled:
+          stalled_ = true;
+          return;
+      }
+    }
+    pending_.pop_front();
+  }
+}
+
+// A request whose caller gave up, or whose time is over before it was taken up.
+bool Writer::drop_if_late(RequestPtr& request) {
+  auto expected = Request::Phase::kQueued;
+  const bool abandoned = request->phase->load() == Request::Phase::kAbandoned;
+  const bool stopped = request->stop.stop_requested();
+  const bool late = io_.steady() >= request->deadline;
+  if (!abandoned && !stopped && !late) return false;
+  pending_bytes_ -= request->bytes;
+  if (abandoned || !request->phase->compare_exchange_strong(expected, Request::Phase::kTaken)) {
+    inbox_.settled(request->bytes);
+    request.reset();
+    return true;
+  }
+  answer(std::move(request),
+         std::unexpected(
+             stopped ? error_of(ErrorCode::kCancelled, "append: stopped before it was taken up")
+                     : error_of(ErrorCode::kTimedOut,
+                                "append: the deadline passed before it was taken up")));
+  return true;
+}
+
+Writer::Placed Writer::place(RequestPtr& request) {
+  const std::size_t bytes = content_of(*request, log_);
+  const std::size_t events = request->parts->events.size();
+  bool disk_full = false;
+  if (frame_open_ && frame_bytes_ + bytes > kFrameBytesMax) return Placed::kFrameFull;
+  if (!log_.has_room(bytes, events)) {
+    if (frame_open_) return Placed::kFrameFull;
+    if (!make_room(bytes, events)) return Placed::kStalled;
+    disk_full = disk_full_now_.load(std::memory_order_relaxed);
+  }
+  auto expected = Request::Phase::kQueued;
+  if (!request->phase->compare_exchange_strong(expected, Request::Phase::kTaken)) {
+    inbox_.settled(request->bytes);
+    return Placed::kYes;  // its caller gave up this very moment
+  }
+  auto verdict = judge(*request, log_, tail_, window_);
+  switch (verdict.kind) {
+    case Verdict::Kind::kAccept:
+      if (disk_full) {
+        answer(std::move(request),
+               std::unexpected(error_of(ErrorCode::kDiskFull,
+                                        "append: the disk is full, and the next segment needs "
+                                        "space; free some and repeat it")));
+      } else {
+        accept(std::move(request));
+      }
+      break;
+    case Verdict::Kind::kRefuse:
+      give({.request = std::move(request),
+            .kind = Answer::Kind::kRefused,
+            .error = std::move(verdict.error)},
+           verdict.rests_on, verdict.rests_on_tracking);
+      break;
+    case Verdict::Kind::kRepeat:
+      give({.request = std::move(request),
+            .kind = Answer::Kind::kRepeated,
+            .commit = verdict.commit},
+           verdict.rests_on, false);
+      break;
+    case Verdict::Kind::kPrepareAgain:
+      hold(std::move(request));
+      break;
+  }
+  return Placed::kYes;
+}
+
+// Room in a fresh segment: a barrier, so that only the last segment with a frame can be torn.
+// False: not now. A full disk lets the request through to be judged, and only then refused.
+bool Writer::make_room(std::size_t bytes, std::size_t events) {
+  if (!in_flight_.empty()) return false;
+  auto rolled = log_.roll();
+  if (rolled == Log::Rolled::kNotReady && background_inline_) {
+    auto step = log_.background_step(io_.steady());
+    while (step && *step) step = log_.background_step(io_.steady());
+    rolled = log_.roll();
+  }
+  tells_.background_due();
+  disk_full_now_.store(rolled == Log::Rolled::kDiskFull, std::memory_order_release);
+  switch (rolled) {
+    case Log::Rolled::kYes:
+      ESDB_CHECK(log_.has_room(bytes, events));
+      return true;
+    case Log::Rolled::kNotReady:
+      return false;
+    case Log::Rolled::kDiskFull:
+      return true;
+  }
+  return false;
+}
+
+void Writer::accept(RequestPtr request) {
+  const auto& parts = *request->parts;
+  auto& prepared = request->prepared;
+  if (!frame_open_) {
+    if (log_.needs_epoch()) {
+      const auto epoch = log_.place_epoch().write;
+      tail_.add_epoch(log_.epoch_id());
+      submit(epoch, {});
+    }
+    log_.begin_frame(std::max(log_.last_commit_time(), io_.now()));
+    frame_open_ = true;
+  }
+  frame_bytes_ += content_of(*request, log_);
+  for (std::size_t i = 0; i < parts.tracking.size(); ++i) {
+    const bool last = parts.events.empty() && i + 1 == parts.tracking.size();
+    log_.add_tracking(parts.tracking[i].source, parts.tracking[i].position, last);
+    tail_.add_tracking(parts.tracking[i].source, parts.tracking[i].position);
+  }
+  Answer answer{.kind = Answer::Kind::kAppended};
+  auto& appended = answer.appended;
+  appended.committed = log_.last_commit_time();
+  for (auto& stream : prepared.streams) stream.head = head_of(stream, tail_);
+  std::vector<std::size_t> place_of(prepared.streams.size(), 0);  // 1 + place in the answer
+  for (std::size_t i = 0; i < parts.events.size(); ++i) {
+    const auto& event = parts.events[i];
+    const auto& named = prepared.events[i];
+    auto& stream = prepared.streams[named.stream];
+    const bool last = i + 1 == parts.events.size();
+    const Version version = stream.head.version.value + 1;
+    const Position position = log_.add_event({.encoded = event.encoded,
+                                              .hash = event.hash,
+                                              .id = event.id,
+                                              .fingerprint = event.fingerprint,
+                                              .version = version,
+                                              .previous = stream.head.last,
+                                              .ordinal = static_cast<std::uint32_t>(i),
+                                              .ends_commit = last});
+    stream.head = {.version = version, .last = position};
+    tail_.add({.position = position,
+               .version = version,
+               .stream = stream.name,
+               .category = stream.category,
+               .type = named.type,
+               .tags = named.tags});
+    window_.add(position, IdWindow::entry(event.id, event.fingerprint, last));
+    if (i == 0) appended.first = position;
+    appended.last = position;
+    if (place_of[named.stream] == 0) {
+      appended.streams.push_back({.stream = std::string(event.stream)});
+      place_of[named.stream] = appended.streams.size();
+    }
+    appended.streams[place_of[named.stream] - 1].version = version;
+  }
+  answer.request = std::move(request);
+  frame_answers_.push_back(std::move(answer));
+}
+
+void Writer::end_frame() {
+  const auto ended = log_.end_frame();
+  tail_.end_frame(ended.mark);
+  frame_open_ = false;
+  frame_bytes_ = 0;
+  submit(ended.write, std::exchange(frame_answers_, {}));
+}
+
+void Writer::submit(const FrameWrite& write, std::vector<Answer> answers) {
+  ring_.write_durable(*write.file, write.offset, write.bytes, write.frame_number);
+  in_flight_.push_back({.write = write, .answers = std::move(answers)});
+}
+
+bool Writer::reap() {
+  bool any = false;
+  std::array<Ring::Done, 8> done;
+  for (std::size_t count = ring_.reap(done); count > 0; count = ring_.reap(done)) {
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto frame = std::ranges::find_if(
+          in_flight_, [&](const InFlight& f) { return f.write.frame_number == done[i].token; });
+      ESDB_CHECK(frame != in_flight_.end());
+      handle(*frame, done[i].result);
+    }
+    any = true;
+  }
+  if (any) deliver_durable();
+  return any;
+}
+
+// A ring goes on with what was done in part and repeats what was interrupted: anything but all of
+// it is a failure, whose outcome nobody knows.
+void Writer::handle(InFlight& frame, std::int64_t result) {
+  frame.ended = true;
+  if (is_read_only()) return;
+  if (result == static_cast<std::int64_t>(frame.write.bytes.size())) {
+    log_.complete(frame.write.frame_number);
+    return;
+  }
+  fail("the write of frame " + std::to_string(frame.write.frame_number) + " failed: " +
+       to_string(IoError{static_cast<int>(-result)}));
+}
+
+void Writer::deliver_durable() {
+  const auto durable = log_.durable_frame();
+  bool moved = false;
+  while (!in_flight_.empty() && in_flight_.front().write.frame_number <= durable) {
+    if (!moved) tells_.durable_moved();
+    moved = true;
+    auto answers = std::move(in_flight_.front().answers);
+    in_flight_.pop_front();
+    for (auto& answer : answers) tell(std::move(answer));
+  }
+  if (moved) log_.acknowledged(io_.steady());
+  if (is_read_only()) fail_in_flight();
+}
+
+// The outcome of a write that was in flight when another failed cannot be known. Nothing is
+// answered before the last of them has ended, because its bytes are read until then.
+void Writer::fail_in_flight() {
+  const bool ended = std::ranges::all_of(in_flight_, &InFlight::ended);
+  if (!ended) return;
+  for (auto& frame : in_flight_)
+    for (auto& answer : frame.answers) tell_failed(std::move(answer));
+  in_flight_.clear();
+}
+
+void Writer::fail(const std::string& why) {
+  {
+    const std::lock_guard lock(state_mutex_);
+    read_only_why_ = why;
+  }
+  read_only_.store(true, std::memory_order_release);
+  tells_.log("read-only from now on: " + why +
+             "; what was in flight may or may not be in the log; restart the process that owns the "
+             "store");
+}
+
+void Writer::give(Answer answer, Position rests_on, bool rests_on_tracking) {
+  const bool rests_on_flight =
+      rests_on > log_.durable() || (rests_on_tracking && (frame_open_ || !in_flight_.empty()));
+  if (!rests_on_flight) return tell(std::move(answer));
+  if (frame_open_) return frame_answers_.push_back(std::move(answer));
+  ESDB_CHECK(!in_flight_.empty());
+  in_flight_.back().answers.push_back(std::move(answer));
+}
+
+void Writer::tell(Answer given) {
+  switch (given.kind) {
+    case Answer::Kind::kAppended:
+      return answer(std::move(given.request), std::move(given.appended));
+    case Answer::Kind::kRefused:
+      return answer(std::move(given.request), std::unexpected(std::move(given.error)));
+    case Answer::Kind::kRepeated:
+      inbox_.settled(given.request->bytes);
+      return tells_.answer_from_log(std::move(given.request), given.commit);
+  }
+}
+
+// Of a frame whose write failed, or that stood behind one: a refusal wrote nothing, the rest may be
+// in the log or not.
+void Writer::tell_failed(Answer given) {
+  const bool refused = given.kind == Answer::Kind::kRefused;
+  answer(std::move(given.request),
+         std::unexpected(
+             refused ? error_of(ErrorCode::kReadOnly,
+                                "append: nothing was written; the store is "
+                                "read-only since a write failed")
+                     : error_of(ErrorCode::kOutcomeUnknown,
+                                "append: the write failed, and the events may or may not be in the "
+                                "log; repeat it with the same ids once the store is open again")));
+}
+
+// The place in its session is kept: what comes behind it waits.
+void Writer::hold(RequestPtr request) {
+  request->phase->store(Request::Phase::kQueued);
+  request->prepared_again = true;
+  if (request->session != 0) held_.try_emplace(request->session);
+  tells_.prepare_again(std::move(request));
+}
+
+void Writer::answer(RequestPtr request, Result<Appended> result) {
+  inbox_.settled(request->bytes);
+  tells_.answer(std::move(request), std::move(result));
+}
+
+// An append whose commit's write failed keeps an unknown outcome; one that is durable is still
+// recognised; anything else was not written.
+void Writer::refuse_while_read_only(RequestPtr request) {
+  const auto verdict = judge_ids(*request->parts, window_);
+  if (verdict.kind == Verdict::Kind::kRepeat && verdict.commit.last <= log_.durable())
+    return tell(
+        {.request = std::move(request), .kind = Answer::Kind::kRepeated, .commit = verdict.commit});
+  if (verdict.kind == Verdict::Kind::kRepeat)
+    return tell_failed({.request = std::move(request), .kind = Answer::Kind::kRepeated});
+  answer(std::move(request), std::unexpected(error_of(ErrorCode::kReadOnly, "append: " + state())));
+}
+
+void Writer::refuse_pending() {
+  for (auto& [session, behind] : held_)
+    for (auto& request : behind) pending_.push_back(std::move(request));
+  held_.clear();
+  for (auto& request : std::exchange(pending_, {})) {
+    auto expected = Request::Phase::kQueued;
+    if (!request->phase->compare_exchange_strong(expected, Request::Phase::kTaken)) {
+      inbox_.settled(request->bytes);
+    } else if (shut_) {
+      answer(std::move(request),
+             std::unexpected(error_of(ErrorCode::kClosed, "append: the store was closed")));
+    } else {
+      refuse_while_read_only(std::move(request));
+    }
+  }
+  pending_bytes_ = 0;
+}
+
+void Writer::shut() {
+  shut_ = true;
+  advance();
+}
+
+std::string Writer::state() const {
+  if (is_read_only()) {
+    const std::lock_guard lock(state_mutex_);
+    return "read_only: " + read_only_why_ + "; restart the process that owns the store";
+  }
+  if (disk_full_now_.load(std::memory_order_acquire) || log_.disk_full())
+    return "disk_full: the next segment needs space; appends go on when there is some";
+  return "ready";
+}
+
+}  // namespace esdb::storage

@@ -1,0 +1,144 @@
+// The writer: a state machine that takes what waits, judges it, lays out one frame, submits it, and
+// answers when it is durable. advance() does what can be done and returns; it never waits.
+//
+//   inbox ─► pending ─► judge ─┬─► frame ─► device write ─► durable ─► answers, in log order
+//                              ├─► refused: at once, or with the frame the refusal rests on
+//                              └─► to be prepared again, its session held meanwhile
+//
+// Group commit: a frame is submitted when nothing is in flight, or when 256 KiB wait and fewer than
+// four are. A fixed rule, so that a seed replays it.
+//
+// A device write that fails ends writing: what was in flight is answered kOutcomeUnknown, the rest
+// kReadOnly, and the durable position stands still until the store is opened again.
+//
+// Threads: advance(), shut() and has_work(): the driver, one thread at a time. state(): any.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "storage/id_window.h"
+#include "storage/inbox.h"
+#include "storage/io.h"
+#include "storage/judge.h"
+
+namespace esdb::storage {
+
+class Writer {
+ public:
+  struct Parts {
+    Io& io;
+    Log& log;
+    TailIndex& tail;
+    IdWindow& window;
+    Inbox& inbox;
+    Ring& ring;
+    std::size_t tail_bytes_max{};    // appends wait above it; 0: no bound
+    bool background_inline = false;  // no thread prepares segments: do it here (memory:)
+  };
+  // What the writer tells, on the driver's thread. None of them may call back.
+  struct Tells {
+    std::function<void(RequestPtr, Result<Appended>)> answer;
+    std::function<void(RequestPtr)> prepare_again;
+    std::function<void(RequestPtr, CommitSpan)> answer_from_log;  // a retry's first answer
+    std::function<void()> durable_moved;
+    std::function<void()> background_due;  // a segment was rolled over, or the next is awaited
+    std::function<void(std::string_view)> log;
+  };
+  Writer(const Parts& parts, Tells tells);
+  ~Writer();
+  Writer(const Writer&) = delete;
+  Writer& operator=(const Writer&) = delete;
+
+  void advance();
+  // Something waits or is in flight: advance() is to be called when the ring or a request says so.
+  bool has_work() const;
+  // Something is pending and cannot go on by itself (no room, no segment): look again soon.
+  bool is_stalled() const { return stalled_; }
+  bool is_idle() const { return in_flight_.empty(); }
+  // Refuses everything that waits with kClosed. What is in flight is still answered by advance().
+  void shut();
+
+  // Ends writing: the device failed. Any thread; the driver is to be nudged.
+  void fail(const std::string& why);
+
+  // "ready", "read_only: ...", "disk_full: ...": for statistics.
+  std::string state() const;
+  bool is_read_only() const { return read_only_.load(std::memory_order_acquire); }
+
+ private:
+  struct Answer {
+    RequestPtr request{};
+    enum class Kind : std::uint8_t { kAppended, kRefused, kRepeated } kind{};
+    Appended appended{};
+    Error error{};
+    CommitSpan commit{};
+  };
+  struct InFlight {
+    FrameWrite write{};
+    bool ended = false;
+    std::vector<Answer> answers{};
+  };
+  enum class Placed : std::uint8_t { kYes, kFrameFull, kStalled };
+
+  void take();
+  bool reap();
+  void handle(InFlight& frame, std::int64_t result);
+  void deliver_durable();
+  void fail_in_flight();
+  void lay_out();
+  bool may_submit() const;
+  bool is_held_back() const;
+  void fill_frame();
+  bool drop_if_late(RequestPtr& request);
+  Placed place(RequestPtr& request);
+  bool make_room(std::size_t bytes, std::size_t events);
+  void accept(RequestPtr request);
+  void end_frame();
+  void submit(const FrameWrite& write, std::vector<Answer> answers);
+  void give(Answer answer, Position rests_on, bool rests_on_tracking);
+  void tell(Answer answer);
+  void tell_failed(Answer answer);
+  void hold(RequestPtr request);
+  void answer(RequestPtr request, Result<Appended> result);
+  void refuse_while_read_only(RequestPtr request);
+  void refuse_pending();
+
+  Io& io_;
+  Log& log_;
+  TailIndex& tail_;
+  IdWindow& window_;
+  Inbox& inbox_;
+  Ring& ring_;
+  const std::size_t tail_bytes_max_;
+  const bool background_inline_;
+  const Tells tells_;
+
+  std::deque<RequestPtr> pending_;
+  std::size_t pending_bytes_ = 0;
+  // Sessions with a request that is being prepared again, and what came behind it.
+  std::unordered_map<std::uint64_t, std::deque<RequestPtr>> held_;
+  std::deque<InFlight> in_flight_;  // by frame number
+  bool frame_open_ = false;
+  std::size_t frame_bytes_ = 0;
+  std::vector<Answer> frame_answers_;
+  bool stalled_ = false;
+  bool shut_ = false;
+  std::vector<RequestPtr> taken_again_, taken_fresh_;  // kept for their capacity
+
+  std::atomic<bool> read_only_{false};
+  mutable std::mutex state_mutex_;
+  std::string read_only_why_;  // guarded by state_mutex_
+  std::atomic<bool> disk_full_now_{false};
+};
+
+}  // namespace esdb::storage
