@@ -36,16 +36,14 @@ void append_moment(std::string_view name, Time time, std::string& out) {
 }
 
 std::unexpected<Error> invalid(std::string message) {
-  return std::unexpected(
-      Error{.code = ErrorCode::kInvalidArgument, .message = std::move(message)});
+  return std::unexpected(Error{.code = ErrorCode::kInvalidArgument, .message = std::move(message)});
 }
 
 bool is_null(std::string_view raw) { return raw == "null"; }
 
 }  // namespace
 
-void JsonLineWriter::append_bytes(std::string_view name, std::string_view bytes,
-                                  std::string& out) {
+void JsonLineWriter::append_bytes(std::string_view name, std::string_view bytes, std::string& out) {
   if (bytes.empty()) return;
   if (reader_.is_one_line(bytes)) {
     append_name(name, out);

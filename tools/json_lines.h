@@ -3,10 +3,10 @@
 //   {"position":3,"version":2,"stream":"order-1","type":"Paid","id":"018f...","time":"2024-...Z",
 //    "committed":"2024-...Z","append":3,"data":{"total":12},"metadata":{...},"tags":["vip"]}
 //
-// `data` and `metadata` that are JSON on one line stand there byte for byte; any other bytes stand as
-// data_base64 and metadata_base64; empty ones are left out. `content_type` is left out where it is
-// JSON. Read back, only `stream` and `type` are needed; position, version, committed and append are
-// the store's and ignored, and so are keys that mean nothing here.
+// `data` and `metadata` that are JSON on one line stand there byte for byte; any other bytes stand
+// as data_base64 and metadata_base64; empty ones are left out. `content_type` is left out where it
+// is JSON. Read back, only `stream` and `type` are needed; position, version, committed and append
+// are the store's and ignored, and so are keys that mean nothing here.
 #pragma once
 
 #include <cstdint>
@@ -34,9 +34,9 @@ class JsonLineReader {
  public:
   struct Line {
     NewEvent event{};
-    bool has_id = false;        // else event.id says nothing
-    std::string group{};        // value of the key that lines are grouped by, as written; empty: none
-    bool group_known = false;   // whether the line was whole enough to tell its group
+    bool has_id = false;  // else event.id says nothing
+    std::string group{};  // value of the key that lines are grouped by, as written; empty: none
+    bool group_known = false;  // whether the line was whole enough to tell its group
   };
 
   // `group_key`: the key whose value groups lines; empty for none. It is looked for in the line

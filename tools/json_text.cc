@@ -144,8 +144,7 @@ class Walk {
       case ondemand::json_type::number:
         return is_number(token) ? error_code::SUCCESS : error_code::NUMBER_ERROR;
       case ondemand::json_type::boolean:
-        return token == "true" || token == "false" ? error_code::SUCCESS
-                                                   : error_code::T_ATOM_ERROR;
+        return token == "true" || token == "false" ? error_code::SUCCESS : error_code::T_ATOM_ERROR;
       case ondemand::json_type::null:
         return token == "null" ? error_code::SUCCESS : error_code::N_ATOM_ERROR;
       default:
@@ -174,23 +173,45 @@ class Walk {
 Error not_json(error_code error) {
   std::string_view reason;
   switch (error) {
-    case error_code::UTF8_ERROR: reason = "it holds bytes that are not UTF-8"; break;
-    case error_code::EMPTY: reason = "it is empty"; break;
-    case error_code::UNCLOSED_STRING: reason = "a string does not end"; break;
-    case error_code::UNESCAPED_CHARS: reason = "a string holds an unescaped control character"; break;
-    case error_code::STRING_ERROR: reason = "a string holds a bad escape"; break;
-    case error_code::NUMBER_ERROR: reason = "a number is malformed"; break;
-    case error_code::INCORRECT_TYPE: reason = "it is not an object"; break;
-    case error_code::TRAILING_CONTENT: reason = "more follows behind the value"; break;
+    case error_code::UTF8_ERROR:
+      reason = "it holds bytes that are not UTF-8";
+      break;
+    case error_code::EMPTY:
+      reason = "it is empty";
+      break;
+    case error_code::UNCLOSED_STRING:
+      reason = "a string does not end";
+      break;
+    case error_code::UNESCAPED_CHARS:
+      reason = "a string holds an unescaped control character";
+      break;
+    case error_code::STRING_ERROR:
+      reason = "a string holds a bad escape";
+      break;
+    case error_code::NUMBER_ERROR:
+      reason = "a number is malformed";
+      break;
+    case error_code::INCORRECT_TYPE:
+      reason = "it is not an object";
+      break;
+    case error_code::TRAILING_CONTENT:
+      reason = "more follows behind the value";
+      break;
     case error_code::T_ATOM_ERROR:
     case error_code::F_ATOM_ERROR:
-    case error_code::N_ATOM_ERROR: reason = "it holds a word that is none of true, false, null"; break;
-    case error_code::INCOMPLETE_ARRAY_OR_OBJECT: reason = "an object or array does not end"; break;
+    case error_code::N_ATOM_ERROR:
+      reason = "it holds a word that is none of true, false, null";
+      break;
+    case error_code::INCOMPLETE_ARRAY_OR_OBJECT:
+      reason = "an object or array does not end";
+      break;
     case error_code::DEPTH_ERROR:
       return {.code = ErrorCode::kInvalidArgument,
               .message = fmt::format("not acceptable as JSON: nested deeper than {} levels",
                                      kJsonDepthMax)};
-    default: reason = "its structure is broken (a comma, colon, quote or bracket)"; break;
+    default:
+      reason = "its structure is broken (a comma, colon, quote or bracket)";
+      break;
   }
   return {.code = ErrorCode::kInvalidArgument, .message = fmt::format("not JSON: {}", reason)};
 }
@@ -210,8 +231,7 @@ struct JsonReader::State {
     members.clear();
     found.clear();
     ondemand::document doc;
-    if (auto error =
-            parser.iterate(text.data(), text.size(), text.size() + kJsonPadding).get(doc))
+    if (auto error = parser.iterate(text.data(), text.size(), text.size() + kJsonPadding).get(doc))
       return error;
     Walk walked(text, watched, &members, &found);
     const auto error = walked.document(doc);

@@ -1,5 +1,5 @@
-// JSON text, checked and cut into slices, never rewritten: what lies in `data` and `metadata` is kept
-// byte for byte (big numbers, duplicate keys, spacing), so nothing here turns it into values.
+// JSON text, checked and cut into slices, never rewritten: what lies in `data` and `metadata` is
+// kept byte for byte (big numbers, duplicate keys, spacing), so nothing here turns it into values.
 //
 // Accepted is RFC 8259 with two limits: nesting up to kJsonDepthMax, and escapes that make UTF-8 (a
 // lone surrogate does not).

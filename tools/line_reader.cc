@@ -81,7 +81,8 @@ Result<std::size_t> LineReader::read_some(char* out, std::size_t size) {
       const auto read = read_plain(z.compressed.data(), z.compressed.size());
       if (!read) return std::unexpected(read.error());
       if (*read == 0) {
-        if (z.inside_frame) return unreadable("it ends in the middle of a zstd frame: it was cut off");
+        if (z.inside_frame)
+          return unreadable("it ends in the middle of a zstd frame: it was cut off");
         return 0;
       }
       z.in = {.src = z.compressed.data(), .size = *read, .pos = 0};

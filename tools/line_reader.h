@@ -32,7 +32,7 @@ class LineReader {
 
   // The line without its newline, followed by kJsonPadding readable bytes. Valid until next().
   std::string_view line() const { return line_; }
-  std::uint64_t number() const { return number_; }      // of this line, from 1
+  std::uint64_t number() const { return number_; }        // of this line, from 1
   std::uint64_t bytes_read() const { return consumed_; }  // of the input, as it lies there
 
  private:

@@ -68,9 +68,9 @@ Result<void> LineWriter::compress(std::string_view bytes, Part part) {
     ZSTD_outBuffer to{.dst = z.compressed.data(), .size = z.compressed.size(), .pos = 0};
     const auto left = ZSTD_compressStream2(z.context.get(), &to, &in, mode);
     if (ZSTD_isError(left)) {
-      return std::unexpected(Error{.code = ErrorCode::kFailed,
-                                   .message = fmt::format("cannot compress {}: {}", written_,
-                                                          ZSTD_getErrorName(left))});
+      return std::unexpected(Error{
+          .code = ErrorCode::kFailed,
+          .message = fmt::format("cannot compress {}: {}", written_, ZSTD_getErrorName(left))});
     }
     out_->write(z.compressed.data(), static_cast<std::streamsize>(to.pos));
     if (!*out_) return unwritable();

@@ -1,8 +1,8 @@
 // Where exported lines go: a stream, or a file that appears under its name only when it is whole.
 //
 // A file whose name ends in .zst is compressed. It is written beside its name, with ".part" behind
-// it, synced and renamed by finish(); what is no regular file (a pipe, /dev/stdout) is written as it
-// is. Anything that goes wrong while writing is said by finish().
+// it, synced and renamed by finish(); what is no regular file (a pipe, /dev/stdout) is written as
+// it is. Anything that goes wrong while writing is said by finish().
 #pragma once
 
 #include <cstdint>

@@ -98,12 +98,17 @@ Result<std::uint64_t> Pipeline::begin() {
 
 Result<void> Pipeline::push(Unit unit) {
   waiting_.push_back(std::move(unit));
-  return pump();
+  auto pumped = pump();
+  if (!pumped) waiting_.clear();
+  return pumped;
 }
 
 Result<void> Pipeline::finish() {
   for (;;) {
-    if (auto pumped = pump(); !pumped) return pumped;
+    if (auto pumped = pump(); !pumped) {
+      waiting_.clear();
+      return pumped;
+    }
     if (sent_.empty()) return {};
     wait_for_an_answer();
   }
@@ -216,8 +221,7 @@ Result<void> Pipeline::recover(Error error) {
   chain_.reset();
   versions_.forget();
   if (is_about_this_append(error.code)) return refuse_front(error);
-  const bool again = remedy(error.code) == Remedy::kRepeat ||
-                     error.code == ErrorCode::kConflict ||
+  const bool again = remedy(error.code) == Remedy::kRepeat || error.code == ErrorCode::kConflict ||
                      error.code == ErrorCode::kAlreadyTracked;
   if (!again) return std::unexpected(std::move(error));
   if (error.code == ErrorCode::kOverloaded)

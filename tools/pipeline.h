@@ -7,9 +7,10 @@
 // Appends are sent without waiting for the answers of those before. None may be written behind one
 // that was not, so each, unless nothing is in flight, carries a check that holds only when the one
 // before it was written: a stream that one wrote to is at the version it left. (A third writer that
-// appends to that very stream between the two could make it hold; what is tracked stays true to what
-// is written even then.) When an append fails, everything in flight is waited for, tracked(source)
-// says what was written, and the rest is sent again, the same events with the same ids.
+// appends to that very stream between the two could make it hold; what is tracked stays true to
+// what is written even then.) When an append fails, everything in flight is waited for,
+// tracked(source) says what was written, and the rest is sent again, the same events with the same
+// ids.
 #pragma once
 
 #include <chrono>

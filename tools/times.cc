@@ -92,9 +92,9 @@ std::optional<seconds> take_offset(Rest& rest) {
 }
 
 std::unexpected<Error> bad_time(std::string_view text, std::string_view why) {
-  return std::unexpected(Error{
-      .code = ErrorCode::kInvalidArgument,
-      .message = fmt::format("\"{}\" is not a time: {}", text.substr(0, 60), why)});
+  return std::unexpected(
+      Error{.code = ErrorCode::kInvalidArgument,
+            .message = fmt::format("\"{}\" is not a time: {}", text.substr(0, 60), why)});
 }
 
 constexpr std::int64_t kNanos = 1'000'000'000;
@@ -157,15 +157,15 @@ Result<Time> parse_time(std::string_view text) {
 
 Result<nanoseconds> parse_duration(std::string_view text) {
   const auto bad = [&] {
-    return std::unexpected(
-        Error{.code = ErrorCode::kInvalidArgument,
-              .message = fmt::format("\"{}\" is not a duration: it should look like 250ms, 30s, 5m, "
-                                     "1h, 7d or 2w",
-                                     text.substr(0, 60))});
+    return std::unexpected(Error{
+        .code = ErrorCode::kInvalidArgument,
+        .message = fmt::format("\"{}\" is not a duration: it should look like 250ms, 30s, 5m, "
+                               "1h, 7d or 2w",
+                               text.substr(0, 60))});
   };
   double number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number,
-                                            std::chars_format::fixed);
+  const auto [end, error] =
+      std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
   if (error != std::errc{} || number < 0) return bad();
   const std::string_view unit = text.substr(static_cast<std::size_t>(end - text.data()));
   double scale = 0;

@@ -21,8 +21,8 @@ Result<std::chrono::nanoseconds> parse_duration(std::string_view text);
 // For people: "4m 05s", "12.3s", "250ms".
 std::string format_duration(std::chrono::nanoseconds duration);
 
-// Of an option such as --since: a time, a day ("2018-07-13", its first moment in UTC), or a duration
-// before `now`.
+// Of an option such as --since: a time, a day ("2018-07-13", its first moment in UTC), or a
+// duration before `now`.
 Result<Time> parse_moment(std::string_view text, Time now);
 
 }  // namespace esdb::tools

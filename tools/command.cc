@@ -1,0 +1,122 @@
+#include "tools/command.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <system_error>
+
+namespace esdb::tools {
+namespace {
+
+// What tells a usage error from an application's own refusal, which no store that esctl calls
+// makes.
+constexpr std::string_view kUsage = "usage";
+constexpr std::string_view kNoStore = "no store";
+
+bool is_directory_url(std::string_view url) {
+  return !url.starts_with("unix:") && !url.starts_with("memory:") && url.find("://") == url.npos;
+}
+
+std::unexpected<Error> no_store(std::string message) {
+  return std::unexpected(Error{.code = ErrorCode::kUnavailable,
+                               .message = std::move(message),
+                               .detail = std::string(kNoStore)});
+}
+
+}  // namespace
+
+ExitCode exit_code_of(const Error& error) {
+  switch (error.code) {
+    case ErrorCode::kConflict:
+    case ErrorCode::kAlreadyExists:
+    case ErrorCode::kAlreadyTracked:
+    case ErrorCode::kIdConflict:
+      return ExitCode::kRefused;
+    case ErrorCode::kOutcomeUnknown:
+      return ExitCode::kOutcomeUnknown;
+    case ErrorCode::kCorrupt:
+    case ErrorCode::kRefused:
+      return ExitCode::kDamaged;
+    case ErrorCode::kRejected:
+      return error.detail == kUsage ? ExitCode::kUsage : ExitCode::kError;
+    case ErrorCode::kUnavailable:
+      return error.detail == kNoStore ? ExitCode::kNoStore : ExitCode::kError;
+    default:
+      return ExitCode::kError;
+  }
+}
+
+std::unexpected<Error> usage(std::string message) {
+  return std::unexpected(Error{
+      .code = ErrorCode::kRejected, .message = std::move(message), .detail = std::string(kUsage)});
+}
+
+std::unexpected<Error> failed(std::string message) {
+  return std::unexpected(Error{.code = ErrorCode::kFailed, .message = std::move(message)});
+}
+
+Result<std::string> Invocation::store_url() const {
+  if (!global.store.empty()) return global.store;
+  if (const auto url = around.environment("ESDB_URL"); url && !url->empty()) return *url;
+  std::vector<std::string> places;
+  if (const auto runtime = around.environment("XDG_RUNTIME_DIR"); runtime && !runtime->empty())
+    places.push_back(*runtime + "/esdb.sock");
+  places.emplace_back("/run/esdb/esdb.sock");
+  for (const auto& place : places) {
+    std::error_code unreachable;
+    if (std::filesystem::exists(place, unreachable)) return "unix:" + place;
+  }
+  return no_store(
+      fmt::format("no server listens at {}: start esdb-server, or name a store with "
+                  "--store or ESDB_URL",
+                  fmt::join(places, " or ")));
+}
+
+Result<std::shared_ptr<EventStore>> Invocation::open(Purpose purpose) const {
+  const auto url = store_url();
+  if (!url) return std::unexpected(url.error());
+  return open(*url, purpose);
+}
+
+Result<std::shared_ptr<EventStore>> Invocation::open(const std::string& url,
+                                                     Purpose purpose) const {
+  OpenOptions options{.timeout = global.timeout_parsed};
+  const bool directory = is_directory_url(url);
+  if (directory && purpose == Purpose::kRead) {
+    std::error_code unreachable;
+    if (!std::filesystem::exists(std::filesystem::path(url) / "log", unreachable))
+      return no_store(fmt::format("there is no store at {}", url));
+    options.create = Create::kNever;
+    options.access = Access::kReadOnly;
+  }
+  auto store = around.open(url, options);
+  if (!store) {
+    if (!directory && store.error().code == ErrorCode::kUnavailable)
+      return no_store(store.error().message);
+    return store;
+  }
+  if (directory || url.starts_with("memory:")) return store;
+  // Asked once, so that "nobody is there" is told from what a command may meet later.
+  const auto answered = (*store)->statistics();
+  if (!answered && answered.error().code == ErrorCode::kUnavailable)
+    return no_store(answered.error().message);
+  if (!answered) return std::unexpected(answered.error());
+  return store;
+}
+
+CLI::App& Commands::add(const CommandText& text, Body body) {
+  auto* command = app_.add_subcommand(text.name, text.about);
+  command->footer("Examples:\n" + text.examples);
+  bodies_.emplace_back(command, std::move(body));
+  return *command;
+}
+
+const Body* Commands::chosen() const {
+  for (const auto& [command, body] : bodies_) {
+    if (command->parsed()) return &body;
+  }
+  return nullptr;
+}
+
+}  // namespace esdb::tools

@@ -1,0 +1,95 @@
+#include "tools/esctl.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "tools/commands.h"
+#include "tools/times.h"
+
+namespace esdb::tools {
+namespace {
+
+constexpr const char* kExitCodes =
+    "The store is a directory, unix:PATH, esdb://HOST:PORT or memory: (--store, else ESDB_URL, "
+    "else\n"
+    "the server at $XDG_RUNTIME_DIR/esdb.sock or /run/esdb/esdb.sock).\n\n"
+    "Exit codes: 0 ok, 1 error, 2 usage, 3 refused by a check, id or tracking, 4 no store there,\n"
+    "5 outcome unknown (repeat with the same --id), 65 damaged or refused store.\n\n"
+    "esctl COMMAND --help shows a command's options and examples.";
+
+void add_globals(CLI::App& app, GlobalOptions& global) {
+  app.add_option("--store", global.store, "The store: a directory or a URL")->type_name("URL");
+  app.add_flag("--json", global.json, "One JSON object a line");
+  app.add_option("--timeout", global.timeout, "How long to wait for an answer")
+      ->type_name("DURATION")
+      ->capture_default_str();
+}
+
+void print_error(const Error& error, const Surroundings& around, const GlobalOptions& global) {
+  if (global.json) {
+    nlohmann::ordered_json line{{"error", std::string(to_string(error.code))},
+                                {"message", error.message}};
+    for (const auto& violation : error.violations) {
+      nlohmann::ordered_json one{{"what", violation.what}};
+      if (violation.actual) one["version"] = violation.actual.value;
+      if (violation.conflicting) one["position"] = violation.conflicting.value;
+      line["violations"].push_back(std::move(one));
+    }
+    around.err << line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << std::endl;
+    return;
+  }
+  around.err << "esctl: " << printable(error.message) << '\n';
+  for (const auto& violation : error.violations) {
+    around.err << "  does not hold: " << printable(violation.what);
+    if (violation.actual) around.err << " (it is at version " << violation.actual.value << ")";
+    if (violation.conflicting) around.err << " (position " << violation.conflicting.value << ")";
+    around.err << '\n';
+  }
+  around.err.flush();
+}
+
+Result<ExitCode> run_chosen(const Commands& commands, GlobalOptions& global,
+                            const Surroundings& around) {
+  const auto timeout = parse_duration(global.timeout);
+  if (!timeout) return usage(fmt::format("--timeout: {}", timeout.error().message));
+  global.timeout_parsed = std::chrono::ceil<std::chrono::milliseconds>(*timeout);
+  if (global.timeout_parsed.count() == 0) return usage("--timeout: it must be longer than 0");
+  return (*commands.chosen())({.around = around, .global = global});
+}
+
+}  // namespace
+
+ExitCode run(std::span<const std::string> words, const Surroundings& around) {
+  CLI::App app("esctl: append to, read and run an esdb event store", "esctl");
+  app.footer(kExitCodes);
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.set_version_flag("--version", "esctl " ESDB_VERSION);
+  app.get_formatter()->column_width(28);
+  GlobalOptions global;
+  add_globals(app, global);
+  Commands commands(app);
+  add_append(commands);
+  add_read(commands);
+  add_import(commands);
+  add_export(commands);
+  add_copy(commands);
+  add_looking(commands);
+  add_completion(commands);
+  std::vector<std::string> reversed(words.rbegin(), words.rend());
+  try {
+    app.parse(reversed);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error, around.out, around.err);
+    return code == 0 ? ExitCode::kOk : ExitCode::kUsage;
+  }
+  const auto done = run_chosen(commands, global, around);
+  if (done) return *done;
+  print_error(done.error(), around, global);
+  return exit_code_of(done.error());
+}
+
+}  // namespace esdb::tools

@@ -1,0 +1,57 @@
+#include "tools/reading.h"
+
+#include <algorithm>
+#include <thread>
+
+#include "tools/terminal.h"
+
+namespace esdb::tools {
+
+using std::chrono::milliseconds;
+
+bool is_interruption(const Error& error, const Invocation& invocation) {
+  return error.code == ErrorCode::kCancelled && invocation.around.stop.stop_requested();
+}
+
+Result<Batch> Reading::next() {
+  const auto& call = invocation_.global;
+  const bool forever = patience_ == Patience::kForever;
+  for (;;) {
+    auto batch = cursor_.next({.max_bytes = kBatchBytesMax,
+                               .wait = forever ? kForever : call.timeout_parsed,
+                               .stop = invocation_.around.stop});
+    if (batch) {
+      last_success_ = std::chrono::steady_clock::now();
+      pause_ = {};
+      return batch;
+    }
+    if (!may_go_on(batch.error())) return batch;
+  }
+}
+
+bool Reading::may_go_on(const Error& error) {
+  if (remedy(error.code) != Remedy::kRepeat || invocation_.around.stop.stop_requested())
+    return false;
+  const auto stuck = std::chrono::steady_clock::now() - last_success_;
+  if (patience_ == Patience::kTimeout && stuck >= invocation_.global.timeout_parsed) return false;
+  if (pause_ == milliseconds{} && patience_ == Patience::kForever)
+    invocation_.err() << "esctl: " << printable(error.message) << "; waiting" << std::endl;
+  pause_ = std::clamp(pause_ * 2, milliseconds{20}, milliseconds{1000});
+  std::this_thread::sleep_for(pause_);
+  return true;
+}
+
+Result<void> for_each_batch(Cursor cursor, const Invocation& invocation,
+                            const std::function<Result<void>(const Batch&)>& handle) {
+  Reading reading(std::move(cursor), invocation, Reading::Patience::kTimeout);
+  for (;;) {
+    const auto batch = reading.next();
+    if (!batch) return std::unexpected(batch.error());
+    if (auto handled = handle(*batch); !handled) return handled;
+    if (batch->finished()) return {};
+    if (invocation.around.stop.stop_requested())
+      return std::unexpected(Error{.code = ErrorCode::kCancelled, .message = "interrupted"});
+  }
+}
+
+}  // namespace esdb::tools
