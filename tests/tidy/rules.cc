@@ -134,6 +134,15 @@ void check_tokens(const File& file, Findings& findings) {
   for (const auto& token : kCodeTokens) check_token(file, file.code, token, findings);
 }
 
+void check_seam(const File& file, Findings& findings) {
+  constexpr std::string_view kSeam = "storage/io.h";
+  if (folder_of(file.path) != "storage" || file.path == kSeam) return;
+  const auto at = find_word(file.code, "virtual");
+  if (at != file.code.npos)
+    add(findings, file, line_at(file.code, at), "interface",
+        "take the concrete type: " + std::string(kSeam) + " is the engine's one inner interface");
+}
+
 void check_header(const File& file, Findings& findings) {
   if (!file.path.ends_with(".h")) return;
   if (!file.text.starts_with("//"))
@@ -166,6 +175,7 @@ Findings check(const std::vector<File>& tree) {
     check_lengths(file, findings);
     check_name(file, findings);
     check_tokens(file, findings);
+    check_seam(file, findings);
     check_header(file, findings);
     check_includes(file, findings);
     check_document(file, findings);

@@ -23,6 +23,7 @@ using Findings = std::vector<Finding>;
 void check_lengths(const File& file, Findings& findings);   // columns, functions, files
 void check_name(const File& file, Findings& findings);      // words that say nothing
 void check_tokens(const File& file, Findings& findings);    // words that must not be written
+void check_seam(const File& file, Findings& findings);      // one interface inside the engine
 void check_header(const File& file, Findings& findings);    // opening comment, pragma, Threads:
 void check_includes(const File& file, Findings& findings);  // who may include whom
 void check_document(const File& file, Findings& findings);  // one title

@@ -143,6 +143,13 @@ TEST(Tidy, WorkLeftForLaterIsFoundInCommentsAndDocuments) {
             1U);
 }
 
+TEST(Tidy, ASecondInterfaceInsideTheEngineIsFound) {
+  const std::string text = "\nstruct A {\n  virtual void f() = 0;\n};\n";
+  EXPECT_EQ(found(check_seam, "storage/clock.h", text), Said{"3 interface"});
+  EXPECT_EQ(found(check_seam, "storage/io.h", text), Said{});
+  EXPECT_EQ(found(check_seam, "tools/command.h", text), Said{});
+}
+
 TEST(Tidy, AHeaderWithoutItsOpeningCommentIsFound) {
   EXPECT_EQ(found(check_header, "storage/log.h", kHeader), Said{});
   EXPECT_EQ(found(check_header, "storage/log.h", "\n#pragma once\n"), Said{"1 header comment"});
