@@ -1,0 +1,17 @@
+// Remote store: the EventStore of a server.
+//
+// Threads: any, as EventStore says.
+#pragma once
+
+#include <memory>
+
+#include "client/address.h"
+#include "esdb/event_store.h"
+
+namespace esdb::client {
+
+// Connects before it returns: kUnavailable where nobody listens, kUnsupported where something else
+// answers or the server is of another version. Afterwards a server that goes away is waited for.
+Result<std::unique_ptr<EventStore>> open_remote(Address address, const OpenOptions& options);
+
+}  // namespace esdb::client
