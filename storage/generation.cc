@@ -3,6 +3,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <new>
@@ -17,6 +18,13 @@ namespace {
 std::uint64_t hash_of_source(std::string_view source) {
   return XXH3_64bits(source.data(), source.size());
 }
+
+constexpr double kPageBytes = 4096;
+// What a new row and its second entry take in the index, without the text.
+constexpr double kTermBytes = 120;
+constexpr double kPostingBytes = 4;
+// Pages of a tree that is filled in no order are two thirds full.
+constexpr double kFillShare = 1.5;
 
 const char* copy_text(ListArena& arena, std::string_view text) {
   auto* copy = static_cast<char*>(arena.allocate(text.size()));
@@ -94,6 +102,17 @@ void Generation::end_frame(const FrameMark& mark) {
   end_ = mark;
 }
 
+double Generation::dirty_bytes(std::size_t index_bytes) const {
+  const auto terms = static_cast<double>(terms_.count());
+  const auto text = static_cast<double>(text_bytes_);
+  const auto postings = static_cast<double>(events_) * 4;
+  const double pages = static_cast<double>(index_bytes) / kPageBytes;
+  // Rows and second entries lie anywhere in what there is; what is new needs pages of its own.
+  const double touched = pages > 0 ? pages * (1 - std::exp(-2 * terms / pages)) : 0;
+  const double added = (terms * kTermBytes + text + postings * kPostingBytes) * kFillShare;
+  return touched * kPageBytes + added;
+}
+
 std::optional<std::uint64_t> Generation::newest_tracked(std::string_view source) const {
   const SourceNode* node = find_source(source);
   if (node == nullptr) return std::nullopt;
@@ -120,6 +139,7 @@ TermNode* Generation::find_or_add(const TermRef& term) {
       TermNode{.older = newest_term_.load(std::memory_order_relaxed),
                .hash = term.hash,
                .text_begin = copy_text(arena_, term.text),
+               .sequence = static_cast<std::uint32_t>(terms_.count()),
                .text_bytes = static_cast<std::uint16_t>(term.text.size()),
                .kind = term.kind};
   text_bytes_ += term.text.size();

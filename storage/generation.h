@@ -35,6 +35,7 @@ struct TermNode {
   std::uint64_t first_version{};  // of a stream: of its first event here
   TailPostings postings{};
   const char* text_begin{};
+  std::uint32_t sequence{};  // in order of first appearance, from 0
   std::uint16_t text_bytes{};
   TermClass kind{};
 
@@ -74,7 +75,9 @@ class Generation {
   std::uint64_t events() const { return events_; }
   std::size_t term_count() const { return terms_.count(); }
   std::size_t table_slots() const { return terms_.slots(); }
-  std::size_t text_bytes() const { return text_bytes_; }
+  // Of the pages that an index of this size gets dirty when the generation is written to it, in
+  // one transaction: an estimate.
+  double dirty_bytes(std::size_t index_bytes) const;
   std::optional<std::uint64_t> newest_tracked(std::string_view source) const;
 
   // ---- any thread

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cmath>
 #include <utility>
 
 #include "storage/check.h"
@@ -13,13 +12,6 @@ namespace esdb::storage {
 namespace {
 
 constexpr std::size_t kFirstTableSlots = 256;
-constexpr double kPageBytes = 4096;
-
-// What a new row and its second entry take in the index, without the text.
-constexpr double kTermBytes = 120;
-constexpr double kPostingBytes = 4;
-// Pages of a tree that is filled in no order are two thirds full.
-constexpr double kFillShare = 1.5;
 
 }  // namespace
 
@@ -69,18 +61,6 @@ struct TailIndex::State {
     since.reset();
     refresh();
   }
-
-  double dirty_bytes() const {
-    const auto terms = static_cast<double>(newest->term_count());
-    const auto text = static_cast<double>(newest->text_bytes());
-    const auto postings = static_cast<double>(newest->events()) * 4;
-    const double pages =
-        static_cast<double>(index_bytes.load(std::memory_order_relaxed)) / kPageBytes;
-    // Rows and second entries lie anywhere in what there is; what is new needs pages of its own.
-    const double touched = pages > 0 ? pages * (1 - std::exp(-2 * terms / pages)) : 0;
-    const double added = (terms * kTermBytes + text + postings * kPostingBytes) * kFillShare;
-    return touched * kPageBytes + added;
-  }
 };
 
 TailIndex::TailIndex(const FrameMark& indexed, const TailOptions& options)
@@ -122,7 +102,8 @@ void TailIndex::freeze_when_due(std::chrono::steady_clock::time_point now) {
   if (!state.since) state.since = now;
   const bool full = state.newest->events() >= kGenerationEventsMax ||
                     now - *state.since >= kGenerationAgeMax ||
-                    state.dirty_bytes() >= static_cast<double>(state.options.dirty_bytes);
+                    state.newest->dirty_bytes(state.index_bytes.load(std::memory_order_relaxed)) >=
+                        static_cast<double>(state.options.dirty_bytes);
   if (full) freeze();
 }
 

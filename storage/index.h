@@ -5,33 +5,55 @@
 // row's count, and every hit is checked against its record by whoever reads it. LMDB itself detects
 // no damage.
 //
-// Threads: commit() and rebuild(): the indexer. Transactions for reading: any thread.
-// Errors:  kUnavailable while it is rebuilt or damaged; kStorage-like failures come as kReadOnly
-// from
-//          the writer, never from here.
+//   <store>/index/data.mdb, lock.mdb   the environment
+//   <store>/index/opening              there while it is opened: a left-over discards the index
+//   <store>/index/damaged              damage was found: the next open discards the index
+//   <store>/index.new/                 one that is being built
+//
+// Threads: commit() and rebuild_step(): the indexer. Everything else: any thread.
+// Errors:  kUnavailable while it is rebuilt (with the percentage) or damaged; kDiskFull where
+//          there is no room for a commit. Both concern the index alone: the log goes on.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
-#include <vector>
+#include <string_view>
 
 #include "esdb/error.h"
+#include "esdb/event_store.h"
 #include "storage/generations.h"
 #include "storage/log.h"
 
 namespace esdb::storage {
 
+class IndexReader;
+
 struct IndexOptions {
   std::string directory{};  // <store>/index
   Uuid store_id{};
   std::uint64_t seed{};
-  std::size_t memory{};  // bytes of dirty pages a transaction may hold
+  std::size_t memory = TailOptions{}.dirty_bytes;  // of dirty pages a transaction may hold
   std::function<void(std::string_view)> log{};
 };
+
+// So many events at the most are read into the tail index at open; what is further behind is
+// written to the index first.
+inline constexpr std::uint64_t kReplayEventsMax = 1'000'000;
+
+// What an index that has come to `indexed` means beside a log. `in_log`: the log's frame of that
+// number. `knows_last_epoch`: the index has seen the epoch of the log's last frame, or the log has
+// none at all.
+enum class Standing : std::uint8_t {
+  kGoOn,     // it holds a prefix of the log
+  kRebuild,  // it is of another history: discard it
+  kLost,     // the log has lost what the index proves was durable
+};
+Standing standing_of(const FrameMark& indexed, const std::optional<FrameMark>& in_log,
+                     bool knows_last_epoch);
 
 class Index {
  public:
@@ -39,29 +61,60 @@ class Index {
   // or damaged is discarded (to be rebuilt); an index beyond the log's end whose epochs hold the
   // log's last epoch proves that acknowledged data was lost: kRefused.
   static Result<std::unique_ptr<Index>> open(const IndexOptions& options, const Log& log);
+  // Writes nothing. Null where there is no index that can be used: then the tail index has to hold
+  // the whole log.
   static Result<std::unique_ptr<Index>> open_read_only(const IndexOptions& options, const Log& log);
+  // The frame up to which an intact index of this store has come, when it has seen `last_epoch`
+  // (the epoch of the last valid frame of the log; zeros: it has none). Else 0. Everything up to
+  // that frame was durable. For recovery, before there is a log.
+  static std::uint64_t claimed_frame(const IndexOptions& options, const Uuid& last_epoch,
+                                     Access access);
   ~Index();
   Index(const Index&) = delete;
   Index& operator=(const Index&) = delete;
 
-  FrameMark indexed() const;  // everything up to this frame is in it
+  FrameMark indexed() const;      // everything up to this frame is in it
+  FrameMark tail_begins() const;  // indexed(), or what a rebuild will come to: for TailIndex
+  std::size_t bytes() const;      // of the file in use
 
   // ---- the indexer
   // Entries, meta row and mark in one transaction, durable when it returns. A failure is aborted
   // and the environment reopened: commit the same generation again.
   Result<void> commit(const Generation& generation);
-  // Writes index.new from the log without syncs, syncs once, renames. step() does a slice of it and
-  // says whether it is finished, so that a simulator can drive it.
+  // Whether it is not ready: it is written anew (index.new, without syncs, synced once, renamed) or
+  // brought up to tail_begins() first. rebuild_step() does a slice of it and says whether it is
+  // finished, so that a simulator can drive it.
   bool needs_rebuild() const;
   Result<bool> rebuild_step(const Log& log);
   int rebuild_percent() const;
 
+  // ---- any thread
+  // One transaction for reading.
+  class Lease;
+  Result<Lease> read();
+
   struct State;
-  State& state() { return *state_; }
 
  private:
   explicit Index(std::unique_ptr<State> state);
+  Result<bool> finish_rebuild();
+
   std::unique_ptr<State> state_;
+};
+
+class Index::Lease {
+ public:
+  Lease(Lease&& other) noexcept;
+  Lease& operator=(Lease&& other) noexcept;
+  ~Lease();
+  const IndexReader& operator*() const { return *reader_; }
+  const IndexReader* operator->() const { return reader_.get(); }
+
+ private:
+  friend class Index;
+  Lease(State* state, std::unique_ptr<IndexReader> reader);
+  State* state_ = nullptr;
+  std::unique_ptr<IndexReader> reader_;
 };
 
 }  // namespace esdb::storage

@@ -43,6 +43,8 @@ Postings& Postings::operator=(Postings&&) noexcept = default;
 Postings::~Postings() = default;
 
 Result<Position> Postings::seek(Position at_or_after) {
+  if (source_->indexed && source_->indexed->last() >= at_or_after.value)
+    return source_->indexed->seek(at_or_after);
   for (auto& part : source_->tail) {
     const std::uint64_t last = part.base + part.view[part.view.count() - 1];
     if (last >= at_or_after.value) return seek_in(part, at_or_after);
@@ -53,12 +55,17 @@ Result<Position> Postings::seek(Position at_or_after) {
 Result<Position> Postings::seek_back(Position at_or_before) {
   for (auto part = source_->tail.rbegin(); part != source_->tail.rend(); ++part)
     if (const Position found = seek_back_in(*part, at_or_before)) return found;
+  if (source_->indexed) return source_->indexed->seek_back(at_or_before);
   return Position{};
 }
 
 Result<Position> Postings::nth(std::uint64_t ordinal) {
   if (ordinal < source_->first_ordinal) return Position{};
   std::uint64_t index = ordinal - source_->first_ordinal;
+  if (source_->indexed) {
+    if (index < source_->indexed->count()) return source_->indexed->nth(ordinal);
+    index -= source_->indexed->count();
+  }
   for (const auto& part : source_->tail) {
     if (index < part.view.count())
       return Position{part.base + part.view[static_cast<std::uint32_t>(index)]};
@@ -83,11 +90,26 @@ Result<Lookup> Lookup::begin(const Log& log, const TailIndex& tail, Index* index
 }
 
 Result<Lookup> Lookup::begin(const LookupBound& bound, const TailIndex& tail, Index* index) {
-  ESDB_CHECK(index == nullptr);
   auto state = std::make_unique<State>();
   state->bound = bound;
   state->owner = tail.generations();
-  for (const auto& generation : *state->owner) state->generations.push_back(generation.get());
+  std::uint64_t indexed = 0;
+  if (index != nullptr) {
+    auto lease = index->read();
+    if (!lease) return std::unexpected(lease.error());
+    const MetaRow& meta = (*lease)->meta();
+    // What the index holds is durable, whatever was when the bound was loaded.
+    indexed = meta.frame_number;
+    state->bound.frame = std::max(state->bound.frame, indexed);
+    state->bound.position = std::max(state->bound.position, Position{meta.last_position});
+    state->index.emplace(std::move(*lease));
+  }
+  // A generation is in the index as a whole or not at all.
+  for (const auto& generation : *state->owner)
+    if (generation->begins_behind().frame_number >= indexed)
+      state->generations.push_back(generation.get());
+  ESDB_CHECK(index == nullptr || state->generations.empty() ||
+             state->generations.front()->begins_behind().frame_number == indexed);
   return Lookup(std::move(state));
 }
 
@@ -117,11 +139,27 @@ Result<TermHead> Lookup::head(const TermRef& term) {
       return head;
     }
   }
+  if (!state_->index) return head;
+  TermRow row;
+  auto found = (*state_->index)->find(term.kind, term.text, row);
+  if (!found) return std::unexpected(found.error());
+  if (!*found) return head;
+  if (!head.last) head.last = {row.last()};
+  head.count += row.count;
   return head;
 }
 
 Result<Postings> Lookup::postings(const TermRef& term) {
   auto source = std::make_unique<Postings::Source>();
+  if (state_->index) {
+    TermRow row;
+    auto found = (*state_->index)->find(term.kind, term.text, row);
+    if (!found) return std::unexpected(found.error());
+    if (*found) {
+      source->indexed.emplace(**state_->index, row);
+      source->count = row.count;
+    }
+  }
   for (const Generation* generation : state_->generations) {
     const TermNode* node = generation->find(term);
     if (node == nullptr) continue;
@@ -140,7 +178,10 @@ Result<std::uint64_t> Lookup::tracked(std::string_view source) {
   for (auto at = generations.rbegin(); at != generations.rend(); ++at)
     if (const SourceNode* node = (*at)->find_source(source))
       if (const auto position = node->up_to(state_->bound.frame)) return *position;
-  return std::uint64_t{0};
+  if (!state_->index) return std::uint64_t{0};
+  auto found = (*state_->index)->tracked(source);
+  if (!found) return std::unexpected(found.error());
+  return found->value_or(0);
 }
 
 }  // namespace esdb::storage

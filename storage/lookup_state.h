@@ -4,9 +4,12 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "storage/generation.h"
+#include "storage/index.h"
+#include "storage/index_reader.h"
 #include "storage/lookup.h"
 
 namespace esdb::storage {
@@ -15,6 +18,7 @@ struct Lookup::State {
   LookupBound bound{};
   std::shared_ptr<const Generations> owner;      // keeps what `generations` points to
   std::vector<const Generation*> generations{};  // oldest first, without those in the index
+  std::optional<Index::Lease> index{};           // nothing in a store without files
 };
 
 // The postings of one term: parts in order of position. Every part lies wholly behind the one
@@ -25,6 +29,7 @@ struct Postings::Source {
     std::uint64_t base{};
     std::uint32_t hint = 0;  // where the last search ended
   };
+  std::optional<IndexedPostings> indexed{};  // the oldest part
   std::vector<TailPart> tail{};
   std::uint64_t first_ordinal = 1;  // of the oldest part's first position
   std::uint64_t count = 0;

@@ -1,0 +1,147 @@
+// The part of Index that writes it anew, or on, from the log.
+#include <algorithm>
+#include <utility>
+
+#include "storage/check.h"
+#include "storage/index.h"
+#include "storage/index_state.h"
+#include "storage/replay.h"
+
+namespace esdb::storage {
+
+namespace {
+
+constexpr std::size_t kTableSlots = std::size_t{1} << 16;
+
+std::unexpected<Error> unavailable(std::string what, LmdbError error) {
+  return std::unexpected(
+      Error{.code = ErrorCode::kUnavailable, .message = std::move(what) + ": " + to_string(error)});
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Environment>> Index::State::make_empty(const std::string& directory,
+                                                              Environment::Mode mode) {
+  const std::string what = "making an index in " + directory + " failed";
+  auto made = Environment::open(directory, mode);
+  if (!made) return unavailable(what, made.error());
+  auto transaction = Transaction::begin(**made, Transaction::Kind::kWrite);
+  if (!transaction) return unavailable(what, transaction.error());
+  meta = {};
+  meta.store_id = options.store_id;
+  meta.next_term = 1;
+  seal(meta, options.seed);
+  if (auto ok = transaction->put(Tree::kMeta, meta_key(), bytes_of(meta)); !ok)
+    return unavailable(what, ok.error());
+  if (auto ok = transaction->commit(); !ok) return unavailable(what, ok.error());
+  return std::move(*made);
+}
+
+Result<void> Index::State::begin_anew(std::string_view reason) {
+  if (files.exists()) say("index: discarded: " + std::string(reason));
+  environment.reset();
+  if (auto ok = files.discard(); !ok) return ok;
+  if (auto ok = files.make(); !ok) return ok;
+  auto made = make_empty(options.directory, Environment::Mode::kReadWrite);
+  if (!made) return std::unexpected(made.error());
+  environment = std::move(*made);
+  return {};
+}
+
+Result<void> Index::State::begin_rebuild(const Log& log) {
+  target = mark;
+  if (log.durable().value - mark.last.value <= kReplayEventsMax) return {};
+  auto last = log.frame(log.durable_frame());
+  if (!last) return std::unexpected(last.error());
+  ESDB_CHECK(*last);
+  target = **last;
+  if (mark.frame_number > 0) {
+    phase = Phase::kBehind;
+  } else {
+    phase = Phase::kBuilding;
+  }
+  say("index: it is " + std::to_string(target.last.value - mark.last.value) +
+      " events behind the log; writing them");
+  return {};
+}
+
+bool Index::needs_rebuild() const {
+  return state_->phase.load(std::memory_order_acquire) != State::Phase::kReady;
+}
+
+int Index::rebuild_percent() const {
+  if (!needs_rebuild()) return 100;
+  const auto reached = state_->reached.load(std::memory_order_relaxed);
+  return static_cast<int>(reached * 100 / std::max<std::uint64_t>(1, state_->target.last.value));
+}
+
+Result<bool> Index::rebuild_step(const Log& log) {
+  State& state = *state_;
+  if (!needs_rebuild()) return true;
+  if (state.health.is_damaged()) return std::unexpected(state.health.error());
+  if (auto ok = state.prepare_step(); !ok) return std::unexpected(ok.error());
+  if (state.meta.frame_number == state.target.frame_number) return finish_rebuild();
+  Environment& to = state.building ? *state.building : *state.environment;
+
+  Generation generation(mark_of(state.meta), kTableSlots);
+  const auto index_bytes = to.used_bytes();
+  const auto is_full = [&] {
+    return generation.end().frame_number == state.target.frame_number ||
+           generation.events() >= kGenerationEventsMax ||
+           generation.dirty_bytes(index_bytes) >= static_cast<double>(state.options.memory);
+  };
+  auto scanned =
+      log.scan(state.meta.frame_number + 1, [&](const ScannedFrame& frame) -> Result<void> {
+        replay_frame(frame, generation);
+        if (!is_full()) return {};
+        return std::unexpected(Error{.code = ErrorCode::kCancelled});  // ends the scan
+      });
+  if (!scanned && !is_full()) return std::unexpected(scanned.error());
+  ESDB_CHECK(is_full());  // the target is durable, so the scan meets it
+  if (auto ok = state.commit_to(to, generation); !ok) {
+    // An environment whose commit failed is not written to again.
+    if (ok.error().code != ErrorCode::kDiskFull) state.close_environments();
+    return std::unexpected(ok.error());
+  }
+  if (state.meta.frame_number != state.target.frame_number) return false;
+  return finish_rebuild();
+}
+
+Result<bool> Index::finish_rebuild() {
+  State& state = *state_;
+  if (state.building)
+    if (auto ok = state.finish_building(); !ok) return std::unexpected(ok.error());
+  state.phase.store(State::Phase::kReady, std::memory_order_release);
+  state.say("index: up to position " + to_string(state.target.last));
+  return true;
+}
+
+// After a failure the environment is opened again; one that is being built begins from nothing.
+Result<void> Index::State::prepare_step() {
+  if (phase == Phase::kBehind) {
+    if (environment == nullptr) return reopen();
+    return {};
+  }
+  if (building != nullptr) return {};
+  if (auto ok = files.make_new(); !ok) return ok;
+  auto made = make_empty(files.new_directory(), Environment::Mode::kBulk);
+  if (!made) return std::unexpected(made.error());
+  building = std::move(*made);
+  return {};
+}
+
+void Index::State::close_environments() {
+  building.reset();
+  const std::lock_guard lock(mutex);  // nobody reads it before it is ready
+  environment.reset();
+}
+
+Result<void> Index::State::finish_building() {
+  auto synced = building->sync();
+  close_environments();
+  if (!synced) return unavailable("syncing the new index failed", synced.error());
+  if (auto renamed = files.rename_new(); !renamed) return renamed;
+  return reopen();
+}
+
+}  // namespace esdb::storage

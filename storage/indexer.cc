@@ -1,0 +1,22 @@
+#include "storage/indexer.h"
+
+#include "storage/generation.h"
+
+namespace esdb::storage {
+
+Indexer::Indexer(Index& index, TailIndex& tail, const Log& log)
+    : index_(index), tail_(tail), log_(log) {
+  tail_.set_index_bytes(index_.bytes());
+}
+
+Result<bool> Indexer::step() {
+  const auto generation = tail_.oldest_frozen();
+  if (generation == nullptr || log_.durable_frame() < generation->end().frame_number) return false;
+  if (auto committed = index_.commit(*generation); !committed)
+    return std::unexpected(committed.error());
+  tail_.drop_oldest();
+  tail_.set_index_bytes(index_.bytes());
+  return true;
+}
+
+}  // namespace esdb::storage
