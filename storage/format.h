@@ -84,7 +84,7 @@ struct FrameHeader {
   std::int64_t commit_time{};         // nanoseconds since 1970 UTC, never below its predecessor's
   std::uint64_t durable_frame{};      // every frame up to it was durable when this was submitted
   std::array<std::byte, 32> chain{};  // kept for a hash chain
-  std::uint64_t records_checksum{};   // of all record headers, in order (epoch: of the content)
+  std::uint64_t records_checksum{};   // over all record headers in order (epoch: of the content)
   std::uint64_t checksum{};           // of the fields above
 };
 static_assert(sizeof(FrameHeader) == 128 && std::has_unique_object_representations_v<FrameHeader>);
@@ -112,8 +112,9 @@ constexpr RecordKind kind_of(std::uint32_t marks) { return static_cast<RecordKin
 constexpr bool ends_commit(std::uint32_t marks) { return (marks & kMarkEndsCommit) != 0; }
 constexpr std::uint32_t ordinal_of(std::uint32_t marks) { return marks >> 8; }
 
-// Footer of a sealed segment: at the end of the file, written once. Tables in blocks of 4 KiB, each
-// of 4088 bytes of entries and the XXH3-64 of them and of the block's number, then the tail.
+// Footer of a sealed segment: at the end of the file. Tables in blocks of 4 KiB, each of 4088 bytes
+// of entries and a checksum over them, the segment and the block's place in the file; then the tail
+// in blocks of its own, written when the tables are durable.
 //   event offsets   u32 each: bits 0-30 the record's offset / 8, bit 31 "ends its commit"
 //   event ids       FooterId each
 //   frames          FooterFrame each
@@ -139,8 +140,8 @@ struct FooterTail {
   std::uint64_t first_frame{};
   std::uint32_t event_count{};
   std::uint32_t frame_count{};
-  std::uint32_t events_bytes_used{};  // offset behind the last frame's last unit
-  std::uint32_t zero{};
+  std::uint32_t frames_end{};  // offset behind the last frame's last unit
+  std::uint32_t unit_bytes{};  // as the segment's header says
   std::int64_t first_commit_time{};
   std::int64_t last_commit_time{};
   Uuid first_epoch_id{};  // of the first frame's predecessor: what its epoch must follow
@@ -157,22 +158,57 @@ inline constexpr std::size_t kOffsetsPerBlock = kFooterPayloadBytes / sizeof(std
 inline constexpr std::size_t kIdsPerBlock = kFooterPayloadBytes / sizeof(FooterId);
 inline constexpr std::size_t kFramesPerBlock = kFooterPayloadBytes / sizeof(FooterFrame);
 
-// Bytes of the whole footer of a segment with so many events and frames: what a frame that is to
-// fit must leave free.
-std::size_t footer_bytes(std::size_t events, std::size_t frames);
-
 constexpr std::size_t padded(std::size_t bytes, std::size_t unit) {
   return (bytes + unit - 1) / unit * unit;
 }
+
+// The first frame's offset: header and two witnesses have a physical block each.
+constexpr std::size_t first_frame_at(std::size_t block_bytes) { return 3 * block_bytes; }
+constexpr std::size_t witness_at(std::size_t block_bytes, unsigned which) {
+  return (1 + which) * block_bytes;
+}
+
+// A record in the log: header, payload, padding.
+constexpr std::size_t record_bytes(std::size_t payload_bytes) {
+  return sizeof(RecordHeader) + padded(payload_bytes, 8);
+}
+
+// Where the tables of a segment's footer lie, from its end backwards. `begins` is what a frame must
+// not reach.
+struct FooterPlan {
+  std::uint64_t begins{};
+  std::uint64_t offsets_at{};
+  std::uint64_t ids_at{};
+  std::uint64_t frames_at{};
+  std::uint64_t tail_block_at{};  // begins the block(s) that hold the tail
+  std::uint64_t tail_at{};        // the last 4 KiB of the file
+};
+struct FooterCounts {
+  std::size_t events{};
+  std::size_t frames{};
+};
+FooterPlan footer_plan(std::uint64_t segment_bytes, std::size_t block_bytes, FooterCounts counts);
+
+// XXH3-64 without a seed: of a record's payload, of frame content.
+std::uint64_t hash_of_bytes(std::span<const std::byte> bytes);
 
 std::uint64_t checksum_of(const SegmentHeader& header);
 std::uint64_t checksum_of(const Witness& witness, std::uint64_t seed);
 std::uint64_t checksum_of(const FrameHeader& header, std::uint64_t seed);
 std::uint64_t checksum_of(const FooterTail& tail, std::uint64_t seed);
 // payload_hash: XXH3-64, unseeded, of the payload (protocol::hash_of for an event).
+// position: of the event; of tracking: the last position before it.
 std::uint64_t checksum_of(const RecordHeader& header, std::uint64_t payload_hash, Position position,
                           std::uint64_t seed);
-std::uint64_t checksum_of_footer_block(std::span<const std::byte> payload, std::uint64_t block,
+// FrameHeader::records_checksum, record by record: begins with the seed; each header is hashed with
+// the result so far as its seed.
+std::uint64_t next_records_checksum(std::uint64_t so_far, const RecordHeader& header);
+std::uint64_t checksum_of_epoch_content(std::span<const std::byte> content, std::uint64_t seed);
+struct FooterBlockPlace {
+  std::uint32_t segment{};
+  std::uint64_t offset{};  // in the file
+};
+std::uint64_t checksum_of_footer_block(std::span<const std::byte> payload, FooterBlockPlace place,
                                        std::uint64_t seed);
 
 }  // namespace esdb::storage

@@ -45,20 +45,28 @@ class File {
   [[nodiscard]] virtual IoResult<std::size_t> read(std::uint64_t offset,
                                                    std::span<std::byte> into) = 0;
   // What the device holds, not what the page cache believes it holds (a failed write-back leaves
-  // phantom pages). Offset, size and memory are aligned to Io::block_bytes().
+  // phantom pages). Offset, size and memory are aligned to BlockSizes::alignment.
   [[nodiscard]] virtual IoResult<std::size_t> read_device(std::uint64_t offset,
                                                           std::span<std::byte> into) = 0;
   // All of it is on stable storage when this returns. Aligned as read_device().
   [[nodiscard]] virtual IoResult<void> write_durable(std::uint64_t offset,
                                                      std::span<const std::byte> bytes) = 0;
-  // Reserves the space and writes zeros (not synced), so that later writes neither meet a full disk
-  // nor change the file's metadata.
+  // Reserves the space and writes zeros behind the file's end up to `bytes` (not synced), so that
+  // later writes neither meet a full disk nor change the file's metadata.
   [[nodiscard]] virtual IoResult<void> allocate_zeroed(std::uint64_t bytes) = 0;
   [[nodiscard]] virtual IoResult<void> sync() = 0;
-  // false: another open file description holds it.
-  [[nodiscard]] virtual IoResult<bool> lock(LockMode mode) = 0;
+  // Of the descriptor that a Ring writes to. false: another open file description still holds it
+  // after `wait`.
+  [[nodiscard]] virtual IoResult<bool> lock(LockMode mode, std::chrono::milliseconds wait) = 0;
   // For LOCK, a small text file: replaces the content, not synced.
   [[nodiscard]] virtual IoResult<void> rewrite(std::string_view content) = 0;
+};
+
+// What writes and reads under a directory go by. Bytes that one power loss may ruin together are
+// one physical block; offsets, sizes and memory of direct I/O are multiples of the alignment.
+struct BlockSizes {
+  std::size_t physical{};   // at least 4096 on a device: what lies under a virtual disk is unknown
+  std::size_t alignment{};  // at most `physical`
 };
 
 // Asynchronous writes and reads, many at once. Nothing is handed to the machine before submit().
@@ -66,7 +74,9 @@ class Ring {
  public:
   struct Done {
     std::uint64_t token{};
-    std::int64_t result{};  // bytes, or -errno. A short write is a result like any other
+    // All bytes asked for, or -errno. What the machine did in part is gone on with, what it was
+    // interrupted in is repeated; what fails for good is -errno. A read is short at the file's end.
+    std::int64_t result{};
   };
   virtual ~Ring() = default;
   Ring() = default;
@@ -105,8 +115,7 @@ class Io {
   // wake_fd: an eventfd that is made readable when something can be reaped; -1 for none.
   [[nodiscard]] virtual IoResult<std::unique_ptr<Ring>> make_ring(unsigned depth, int wake_fd) = 0;
 
-  // The larger of the device's physical block and the alignment of direct I/O under `directory`.
-  virtual std::size_t block_bytes(const std::string& directory) = 0;
+  virtual BlockSizes block_sizes(const std::string& directory) = 0;
   virtual std::string_view name() const = 0;  // "uring", "posix", "memory"
 
   virtual Time now() = 0;                                      // the wall clock

@@ -71,6 +71,7 @@ struct ScannedRecord {
   Position position{};  // of an event; of tracking: the last position before it
   Version version{};
   Position previous{};
+  std::uint32_t ordinal{};
   bool ends_commit{};
   std::span<const std::byte> payload{};
 };
@@ -88,21 +89,27 @@ struct ReadBudget {
 
 class Log {
  public:
+  struct State;  // log_state.h; open_log() makes it
+  explicit Log(std::unique_ptr<State> state);
+  ~Log();
+  Log(const Log&) = delete;
+  Log& operator=(const Log&) = delete;
+
   // ---- the writer's driver
-  // Whether a frame of so many content bytes (records with headers and padding) and events fits
-  // into the open segment, its footer still to come.
+  // Whether so many content bytes (records with headers and padding) and events still fit into the
+  // open segment, its footer included: into the frame that is begun, or a new one where none is.
   bool has_room(std::size_t content_bytes, std::size_t events) const;
   enum class Rolled : std::uint8_t { kYes, kNotReady, kDiskFull };
-  Rolled roll();                       // nothing is in flight; then has_room() for any append
-  bool needs_epoch() const;            // before the first append of this opening
-  FrameWrite place_epoch();            // an own frame; the append's frame follows at once
-  void begin_frame(Time commit_time);  // may not be called while one is open
-  Position add_event(const NewRecord& record);  // its position
-  void add_tracking(std::string_view source, std::uint64_t position, bool ends_commit);
+  Rolled roll();             // nothing is in flight; then has_room() for any append
+  bool needs_epoch() const;  // before the first append of this opening
   struct Ended {
     FrameWrite write{};
     FrameMark mark{};
   };
+  Ended place_epoch();                          // an own frame; the append's frame follows at once
+  void begin_frame(Time commit_time);           // may not be called while one is open
+  Position add_event(const NewRecord& record);  // its position
+  void add_tracking(std::string_view source, std::uint64_t position, bool ends_commit);
   Ended end_frame();
   // A frame's write is durable; in any order. durable() moves over every frame whose predecessors
   // are all durable. Returns the highest frame number up to which all are durable.
@@ -112,7 +119,7 @@ class Log {
   Time last_commit_time() const;
   std::size_t content_bytes(std::size_t encoded_bytes) const;  // of one record, as placed
   // Bytes of one event in the open segment's memory or one being sealed; nothing when it lies in a
-  // sealed file. Also above durable().
+  // sealed file. Also above durable(). Valid until the driver's next call of it or of roll().
   std::optional<ScannedRecord> in_memory(Position position) const;
 
   // ---- any thread, up to durable()
@@ -153,17 +160,22 @@ class Log {
   std::uint64_t segments() const;
 
   // ---- the background, one thread: one step of what is due (prepare the next segment, seal the
-  // last, write a witness); says whether it did something. next_due(): when to call again at the
-  // latest. A full disk is remembered and retried: disk_full() says so.
+  // last, write a witness); says whether it did something. An error means that the device fails:
+  // nothing more may be written. next_due(): when to call again at the latest; complete(), roll()
+  // and acknowledged() may move it forwards. A full disk is remembered and retried: disk_full()
+  // says so. A store in memory has nobody else to do it: the driver calls it when roll() is not
+  // ready.
   Result<bool> background_step(std::chrono::steady_clock::time_point now);
   std::optional<std::chrono::steady_clock::time_point> next_due() const;
   bool disk_full() const;
   // The writer's call after acknowledgements: a witness is due within 100 ms.
   void acknowledged(std::chrono::steady_clock::time_point now);
-  Result<void> close();  // everything is durable: writes the clean mark, releases the locks
+  // Writes the clean mark when everything placed is durable. Nothing else runs any more.
+  Result<void> close();
 
  private:
   std::atomic<std::uint64_t> durable_{0};
+  std::unique_ptr<State> state_;
 };
 
 }  // namespace esdb::storage

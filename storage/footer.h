@@ -1,0 +1,37 @@
+// Footers: written when a segment is sealed, read block by block ever after.
+//
+// Tables first, and durable before the tail is written: a tail proves them. A crash in between
+// leaves a segment without a tail, which is read whole and sealed again.
+//
+// Threads: functions; any thread.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+#include "storage/format.h"
+#include "storage/io.h"
+#include "storage/open_segment.h"
+
+namespace esdb::storage {
+
+// Of a full segment; durable when it returns.
+IoResult<FooterTail> write_footer(OpenSegment& segment);
+FooterTail tail_of(const OpenSegment& segment);
+
+// Where an entry of a table stands.
+struct FooterEntryPlace {
+  std::uint64_t block_at{};  // in the file
+  std::size_t within{};      // bytes into the block
+};
+constexpr FooterEntryPlace footer_place(std::uint64_t table_at, std::size_t index,
+                                        std::size_t entry_bytes) {
+  const auto per_block = kFooterPayloadBytes / entry_bytes;
+  return {table_at + index / per_block * kFooterBlockBytes, index % per_block * entry_bytes};
+}
+
+using FooterBlock = std::array<std::byte, kFooterBlockBytes>;
+bool is_sound(const FooterBlock& block, FooterBlockPlace place, std::uint64_t seed);
+
+}  // namespace esdb::storage

@@ -1,0 +1,202 @@
+// Log's background: the next segment, footers, witnesses, each a step that can be driven from a
+// seed.
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <utility>
+
+#include "storage/check.h"
+#include "storage/footer.h"
+#include "storage/log.h"
+#include "storage/log_state.h"
+#include "storage/segment_file.h"
+
+namespace esdb::storage {
+namespace {
+
+using Moment = std::chrono::steady_clock::time_point;
+
+// A witness is written within 100 ms of the last acknowledgement.
+constexpr auto kWitnessDelay = std::chrono::milliseconds(50);
+constexpr auto kPrepareAgain = std::chrono::seconds(1);
+constexpr std::uint64_t kTouchFirst = std::uint64_t{4} << 20;
+
+bool says_full(IoError error) {
+  return error.number == ENOSPC || error.number == EDQUOT || error.number == EFBIG;
+}
+
+std::unexpected<Error> device_failed(const std::string& what, std::uint32_t segment,
+                                     IoError error) {
+  return std::unexpected(
+      Error{.code = ErrorCode::kReadOnly,
+            .message = what + " of segment " + segment_name(segment) + " could not be written, " +
+                       to_string(error) +
+                       ": the store takes no more appends; mend the device and open "
+                       "it again"});
+}
+
+}  // namespace
+
+void Log::acknowledged(Moment now) {
+  auto& state = *state_;
+  std::lock_guard lock(state.mutex);
+  if (!state.witness_due) state.witness_due = now + kWitnessDelay;
+}
+
+bool Log::disk_full() const {
+  std::lock_guard lock(state_->mutex);
+  return state_->disk_is_full;
+}
+
+std::optional<Moment> Log::next_due() const {
+  const auto& state = *state_;
+  if (state.options.access == Access::kReadOnly) return std::nullopt;
+  std::lock_guard lock(state.mutex);
+  const auto& segments = state.list->segments;
+  const bool seals = std::any_of(segments.begin(), segments.end() - 1,
+                                 [](const Segment& segment) { return segment.open != nullptr; });
+  if (seals) return Moment::min();
+  auto due = state.witness_due;
+  if (state.prepared.empty() && state.wants_next) {
+    const auto prepare = state.prepare_again.value_or(Moment::min());
+    due = due ? std::min(*due, prepare) : prepare;
+  }
+  return due;
+}
+
+Result<bool> Log::background_step(Moment now) {
+  auto& state = *state_;
+  ESDB_CHECK(state.options.access == Access::kReadWrite);
+  auto did = state.write_due_witness(now);
+  if (did && !*did) did = state.seal_oldest();
+  if (did && !*did) did = state.prepare_next(now);
+  if (did && !*did) did = state.touch_ahead();
+  return did;
+}
+
+Result<void> Log::close() {
+  auto& state = *state_;
+  if (state.options.access == Access::kReadOnly || !state.in_flight.empty()) return {};
+  const bool said = state.witness_clean && state.witness_frame == durable_frame();
+  if (said || durable_frame() == 0) return {};
+  return state.put_witness(true);
+}
+
+Result<void> Log::State::put_witness(bool clean) {
+  std::shared_ptr<OpenSegment> segment;
+  {
+    std::lock_guard lock_guard(mutex);
+    segment = list->segments.back().open;
+  }
+  if (segment->number() != std::exchange(witness_segment, segment->number())) witness_next = 0;
+  const auto frame = durable_frame.load(std::memory_order_acquire);
+  const Witness witness{
+      .clean = clean ? 1U : 0U, .durable_frame = frame, .sequence = ++witness_sequence};
+  if (auto written = write_witness(segment->file(), segment->header(), witness_next, witness);
+      !written)
+    return device_failed("a witness", segment->number(), written.error());
+  witness_next = 1 - witness_next;
+  witness_frame = frame;
+  witness_clean = clean;
+  return {};
+}
+
+Result<bool> Log::State::write_due_witness(Moment now) {
+  {
+    std::lock_guard lock_guard(mutex);
+    if (!witness_due || now < *witness_due) return false;
+    witness_due.reset();
+  }
+  if (witness_frame == durable_frame.load(std::memory_order_acquire) && !witness_clean)
+    return false;
+  if (auto put = put_witness(false); !put) return std::unexpected(put.error());
+  return true;
+}
+
+Result<bool> Log::State::seal_oldest() {
+  const auto current = segments();
+  const auto& all = current->segments;
+  const auto full = std::find_if(all.begin(), all.end() - 1,
+                                 [](const Segment& segment) { return segment.open != nullptr; });
+  if (full == all.end() - 1) return false;
+  // All of it is durable: its successor was rolled to, or found by recovery.
+  auto tail = write_footer(*full->open);
+  if (!tail) return device_failed("the footer", full->number, tail.error());
+  auto sealed = std::make_shared<SegmentList>();
+  std::shared_ptr<const SegmentList> replaced;  // may be the last to hold an arena
+  {
+    std::lock_guard lock_guard(mutex);
+    *sealed = *list;
+    sealed->segments[static_cast<std::size_t>(full - all.begin())] = segment_of(*tail);
+    replaced = std::exchange(list, std::move(sealed));
+  }
+  return true;
+}
+
+Result<bool> Log::State::prepare_next(Moment now) {
+  std::shared_ptr<const SegmentList> current;
+  {
+    std::lock_guard lock_guard(mutex);
+    if (!prepared.empty() || !wants_next) return false;
+    if (prepare_again && now < *prepare_again) return false;
+    current = list;
+  }
+  SegmentHeader header{.number = current->segments.back().number + 1,
+                       .store_id = store_id,
+                       .seed = seed,
+                       .segment_bytes = segment_bytes_for(options, current->segments.size() - 1),
+                       .block_bytes = static_cast<std::uint32_t>(blocks.physical),
+                       .unit_bytes = unit_bytes};
+  // All arenas are held by readers or wait to be sealed: one comes back soon.
+  auto arena = ArenaPool::take(arenas, header.segment_bytes);
+  if (!arena) {
+    std::lock_guard lock_guard(mutex);
+    prepare_again = now + std::chrono::milliseconds(1);
+    return false;
+  }
+  auto file = make_segment(io, directory, header);
+  std::lock_guard lock_guard(mutex);
+  if (!file) {
+    if (!says_full(file.error()))
+      return device_failed("the beginning", header.number, file.error());
+    if (!std::exchange(disk_is_full, true) && options.log)
+      options.log("no space for the next segment of " + options.directory +
+                  ": appends stop when the current one is full, reads go on");
+    prepare_again = now + kPrepareAgain;
+    return false;
+  }
+  if (std::exchange(disk_is_full, false) && options.log)
+    options.log("space for the next segment of " + options.directory + " again");
+  prepare_again.reset();
+  prepared.push_back(std::make_shared<OpenSegment>(header, std::move(*file), std::move(arena)));
+  return true;
+}
+
+// Makes pages present before the driver writes there: a little at first, so that a store that is
+// hardly written to stays small; the rest once it is used.
+bool Log::State::touch_ahead() {
+  if (io.name() == "memory") return false;
+  std::shared_ptr<OpenSegment> current, next;
+  {
+    std::lock_guard lock_guard(mutex);
+    if (!wants_next) return false;
+    current = list->segments.back().open;
+    if (!prepared.empty()) next = prepared.front();
+  }
+  const auto some = bytes.load(std::memory_order_relaxed) < kTouchFirst / 2;
+  for (auto* segment : {current.get(), next.get()}) {
+    if (segment == nullptr) continue;
+    const auto size = segment->image().size();
+    const auto goal = std::min<std::uint64_t>(some ? kTouchFirst : size, size);
+    auto& touched = touched_to[segment->number() % touched_to.size()];
+    if (touched.segment != segment->number()) touched = {segment->number(), 0};
+    if (touched.to >= goal || (some && segment == next.get())) continue;
+    const auto end = std::min(touched.to + kTouchFirst, goal);
+    segment->touch(touched.to, end);
+    touched.to = end;
+    return true;
+  }
+  return false;
+}
+
+}  // namespace esdb::storage

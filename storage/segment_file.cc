@@ -1,0 +1,125 @@
+#include "storage/segment_file.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+#include <cstring>
+
+#include "storage/aligned_bytes.h"
+#include "storage/check.h"
+
+namespace esdb::storage {
+namespace {
+
+constexpr std::string_view kSuffix = ".seg";
+constexpr std::size_t kDigits = 8;
+
+// What no header of ours says: sizes that the arithmetic elsewhere relies upon.
+bool has_sound_sizes(const SegmentHeader& header) {
+  const auto is_power = [](std::uint64_t n) { return n != 0 && (n & (n - 1)) == 0; };
+  return is_power(header.segment_bytes) && is_power(header.block_bytes) &&
+         is_power(header.unit_bytes) && header.unit_bytes <= header.block_bytes &&
+         header.unit_bytes >= sizeof(FrameHeader) && header.number != 0 &&
+         header.segment_bytes <= (std::uint64_t{1} << 31) &&
+         8 * std::uint64_t{header.block_bytes} <= header.segment_bytes;
+}
+
+IoResult<void> fill_segment(File& file, const SegmentHeader& header) {
+  if (auto locked = file.lock(LockMode::kExclusive, {}); !locked)
+    return std::unexpected(locked.error());
+  if (auto zeroed = file.allocate_zeroed(header.segment_bytes); !zeroed) return zeroed;
+  if (auto synced = file.sync(); !synced) return synced;
+  AlignedBytes block(header.block_bytes);
+  std::memcpy(block.bytes().data(), &header, sizeof(header));
+  return file.write_durable(0, block.bytes());
+}
+
+}  // namespace
+
+std::string segment_name(std::uint32_t number) {
+  char text[16] = {};
+  std::snprintf(text, sizeof(text), "%08x.seg", number);
+  return text;
+}
+
+std::optional<std::uint32_t> parse_segment_name(std::string_view name) {
+  if (name.size() != kDigits + kSuffix.size() || !name.ends_with(kSuffix)) return std::nullopt;
+  std::uint32_t number = 0;
+  const auto* end = name.data() + kDigits;
+  const auto parsed = std::from_chars(name.data(), end, number, 16);
+  if (parsed.ec != std::errc() || parsed.ptr != end || segment_name(number) != name)
+    return std::nullopt;
+  return number;
+}
+
+IoResult<std::unique_ptr<File>> make_segment(Io& io, const std::string& directory,
+                                             SegmentHeader& header) {
+  header.checksum = checksum_of(header);
+  ESDB_CHECK(has_sound_sizes(header));
+  const auto path = directory + "/" + segment_name(header.number);
+  auto exists = io.exists(path);
+  if (!exists) return std::unexpected(exists.error());
+  if (*exists)
+    if (auto removed = io.remove(path); !removed) return std::unexpected(removed.error());
+  auto file = io.open(path, OpenMode::kCreate);
+  if (!file) return file;
+  auto filled = fill_segment(**file, header);
+  if (filled) filled = io.sync_directory(directory);
+  if (filled) return file;
+  // What it took of a full disk is given back. Should that fail too, the next attempt replaces it.
+  if (auto removed = io.remove(path); !removed) filled = std::unexpected(filled.error());
+  return std::unexpected(filled.error());
+}
+
+IoResult<std::optional<SegmentHeader>> read_segment_header(File& file) {
+  SegmentHeader header;
+  auto count = file.read(0, std::as_writable_bytes(std::span(&header, 1)));
+  if (!count) return std::unexpected(count.error());
+  if (*count < sizeof(header) || header.magic != kSegmentMagic ||
+      header.checksum != checksum_of(header) || !has_sound_sizes(header))
+    return std::nullopt;
+  return header;
+}
+
+IoResult<std::optional<FooterTail>> read_footer_tail(File& file, std::uint32_t number,
+                                                     std::uint64_t seed) {
+  auto size = file.size();
+  if (!size) return std::unexpected(size.error());
+  if (*size < kFooterBlockBytes) return std::nullopt;
+  FooterTail tail;
+  auto count = file.read(*size - kFooterBlockBytes, std::as_writable_bytes(std::span(&tail, 1)));
+  if (!count) return std::unexpected(count.error());
+  if (*count < sizeof(tail) || tail.magic != kFooterMagic || tail.segment != number ||
+      tail.checksum != checksum_of(tail, seed))
+    return std::nullopt;
+  return tail;
+}
+
+IoResult<std::optional<FoundWitness>> read_witness(File& file, const SegmentHeader& header) {
+  AlignedBytes block(header.block_bytes);
+  std::optional<FoundWitness> newest;
+  for (unsigned which = 0; which < 2; ++which) {
+    auto count = file.read_device(witness_at(header.block_bytes, which), block.bytes());
+    if (!count) return std::unexpected(count.error());
+    Witness witness;
+    if (*count < sizeof(witness)) continue;
+    std::memcpy(&witness, block.bytes().data(), sizeof(witness));
+    const bool sound = witness.magic == kWitnessMagic && witness.segment == header.number &&
+                       witness.checksum == checksum_of(witness, header.seed);
+    if (sound && (!newest || witness.sequence > newest->witness.sequence))
+      newest = FoundWitness{witness, which};
+  }
+  return newest;
+}
+
+IoResult<void> write_witness(File& file, const SegmentHeader& header, unsigned which,
+                             Witness witness) {
+  ESDB_CHECK(which < 2);
+  witness.segment = header.number;
+  witness.checksum = checksum_of(witness, header.seed);
+  AlignedBytes block(header.block_bytes);
+  std::memcpy(block.bytes().data(), &witness, sizeof(witness));
+  return file.write_durable(witness_at(header.block_bytes, which), block.bytes());
+}
+
+}  // namespace esdb::storage

@@ -1,0 +1,71 @@
+#include "storage/segment_list.h"
+
+#include <algorithm>
+
+#include "storage/check.h"
+#include "storage/segment_file.h"
+
+namespace esdb::storage {
+namespace {
+
+constexpr std::size_t kOpenFilesMax = 128;
+
+// The last segment whose number of this kind is not above `wanted`.
+template <class Number>
+std::size_t last_not_above(const std::vector<Segment>& segments, std::uint64_t wanted,
+                           Number number) {
+  ESDB_CHECK(!segments.empty());
+  const auto behind = std::partition_point(
+      segments.begin(), segments.end(),
+      [wanted, number](const Segment& segment) { return number(segment) <= wanted; });
+  return behind == segments.begin() ? 0 : static_cast<std::size_t>(behind - segments.begin()) - 1;
+}
+
+}  // namespace
+
+Segment segment_of(std::shared_ptr<OpenSegment> open) {
+  return {.number = open->number(),
+          .first = open->before().last.value + 1,
+          .first_frame = open->before().frame_number + 1,
+          .open = std::move(open)};
+}
+
+Segment segment_of(const FooterTail& tail) {
+  return {.number = tail.segment,
+          .first = tail.first_position,
+          .first_frame = tail.first_frame,
+          .sealed = std::make_shared<const FooterTail>(tail)};
+}
+
+std::size_t SegmentList::of_position(Position position) const {
+  return last_not_above(segments, position.value,
+                        [](const Segment& segment) { return segment.first.value; });
+}
+
+std::size_t SegmentList::of_frame(std::uint64_t frame_number) const {
+  return last_not_above(segments, frame_number,
+                        [](const Segment& segment) { return segment.first_frame; });
+}
+
+IoResult<std::shared_ptr<File>> FileCache::open(std::uint32_t number) {
+  std::shared_ptr<File> closed;  // outside the lock
+  std::lock_guard lock(mutex_);
+  if (const auto found = files_.find(number); found != files_.end()) {
+    uses_.splice(uses_.begin(), uses_, found->second.use);
+    return found->second.file;
+  }
+  auto file = io_.open(directory_ + "/" + segment_name(number), OpenMode::kRead);
+  if (!file) return std::unexpected(file.error());
+  if (files_.size() >= kOpenFilesMax) {
+    const auto oldest = files_.find(uses_.back());
+    closed = std::move(oldest->second.file);
+    files_.erase(oldest);
+    uses_.pop_back();
+  }
+  uses_.push_front(number);
+  auto& entry = files_[number];
+  entry = {std::shared_ptr<File>(std::move(*file)), uses_.begin()};
+  return entry.file;
+}
+
+}  // namespace esdb::storage

@@ -1,0 +1,59 @@
+// SegmentList: the log's segments at one moment, in order; and the sealed ones' open files.
+//
+// Threads: a list is immutable; FileCache: any thread.
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "storage/format.h"
+#include "storage/io.h"
+#include "storage/open_segment.h"
+
+namespace esdb::storage {
+
+// One of the two is set. What lies in a sealed one is known by its footer alone.
+struct Segment {
+  std::uint32_t number{};
+  Position first{};             // of its first event, or of the next one where it has none
+  std::uint64_t first_frame{};  // likewise
+  std::shared_ptr<OpenSegment> open{};
+  std::shared_ptr<const FooterTail> sealed{};
+};
+
+Segment segment_of(std::shared_ptr<OpenSegment> open);
+Segment segment_of(const FooterTail& tail);
+
+struct SegmentList {
+  std::vector<Segment> segments{};  // never empty
+
+  // The index of the segment that would hold it.
+  std::size_t of_position(Position position) const;
+  std::size_t of_frame(std::uint64_t frame_number) const;
+};
+
+// Sealed segments' files, opened when they are needed; those not used for longest are closed.
+class FileCache {
+ public:
+  FileCache(Io& io, std::string directory) : io_(io), directory_(std::move(directory)) {}
+
+  IoResult<std::shared_ptr<File>> open(std::uint32_t number);
+
+ private:
+  struct Entry {
+    std::shared_ptr<File> file{};
+    std::list<std::uint32_t>::iterator use{};
+  };
+  Io& io_;
+  const std::string directory_;
+  std::mutex mutex_;
+  std::unordered_map<std::uint32_t, Entry> files_{};  // under mutex_
+  std::list<std::uint32_t> uses_{};                   // under mutex_; the newest first
+};
+
+}  // namespace esdb::storage
