@@ -12,7 +12,7 @@ namespace {
 // What tells a usage error from an application's own refusal, which no store that esctl calls
 // makes.
 constexpr std::string_view kUsage = "usage";
-constexpr std::string_view kNoStore = "no store";
+constexpr std::string_view kNoStore = "no_store";
 
 bool is_directory_url(std::string_view url) {
   return !url.starts_with("unix:") && !url.starts_with("memory:") && url.find("://") == url.npos;
@@ -44,6 +44,17 @@ ExitCode exit_code_of(const Error& error) {
       return error.detail == kNoStore ? ExitCode::kNoStore : ExitCode::kError;
     default:
       return ExitCode::kError;
+  }
+}
+
+std::string_view name_of(const Error& error) {
+  switch (exit_code_of(error)) {
+    case ExitCode::kUsage:
+      return kUsage;
+    case ExitCode::kNoStore:
+      return kNoStore;
+    default:
+      return to_string(error.code);
   }
 }
 

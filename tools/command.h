@@ -36,6 +36,7 @@ enum class ExitCode : std::uint8_t {
   kDamaged = 65,        // the store is damaged, or did not open because of that
 };
 ExitCode exit_code_of(const Error& error);
+std::string_view name_of(const Error& error);  // "conflict", "usage", "no_store"
 
 // An error that means: the command line does not say what to do.
 std::unexpected<Error> usage(std::string message);

@@ -30,8 +30,7 @@ void add_globals(CLI::App& app, GlobalOptions& global) {
 
 void print_error(const Error& error, const Surroundings& around, const GlobalOptions& global) {
   if (global.json) {
-    nlohmann::ordered_json line{{"error", std::string(to_string(error.code))},
-                                {"message", error.message}};
+    nlohmann::ordered_json line{{"error", std::string(name_of(error))}, {"message", error.message}};
     for (const auto& violation : error.violations) {
       nlohmann::ordered_json one{{"what", violation.what}};
       if (violation.actual) one["version"] = violation.actual.value;

@@ -137,8 +137,9 @@ class Walk {
         if (token.size() < 2 || token.back() != '"') return error_code::STRING_ERROR;
         // Without an escape the first pass has checked all there is to check.
         if (token.find('\\') == token.npos) {
-          return token.find('"', 1) == token.size() - 1 ? error_code::SUCCESS
-                                                        : error_code::TAPE_ERROR;
+          if (token.find('"', 1) != token.size() - 1) return error_code::TAPE_ERROR;
+          // Taken, because a string that is only passed over may be a key, and bring its value.
+          return value.get_raw_json_string().error();
         }
         return value.get_string().error();
       case ondemand::json_type::number:

@@ -58,7 +58,7 @@ Result<ExitCode> follow(EventStore& store, Query query, Start start, std::uint64
   if (limit == 0) return ExitCode::kOk;
   Reading reading(
       store.subscribe(std::move(query), std::move(start)), invocation,
-      arguments.until_caught_up ? Reading::Patience::kTimeout : Reading::Patience::kForever);
+      arguments.until_caught_up ? Reading::Patience::kToTheEnd : Reading::Patience::kForever);
   for (;;) {
     const auto batch = reading.next();
     if (!batch) {

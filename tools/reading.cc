@@ -9,17 +9,20 @@ namespace esdb::tools {
 
 using std::chrono::milliseconds;
 
+// Long enough for an answer on its way, short enough to find out that nothing more is there.
+constexpr milliseconds kShortWait{50};
+
 bool is_interruption(const Error& error, const Invocation& invocation) {
   return error.code == ErrorCode::kCancelled && invocation.around.stop.stop_requested();
 }
 
 Result<Batch> Reading::next() {
-  const auto& call = invocation_.global;
-  const bool forever = patience_ == Patience::kForever;
+  const auto wait = patience_ == Patience::kForever    ? kForever
+                    : patience_ == Patience::kToTheEnd ? kShortWait
+                                                       : invocation_.global.timeout_parsed;
   for (;;) {
-    auto batch = cursor_.next({.max_bytes = kBatchBytesMax,
-                               .wait = forever ? kForever : call.timeout_parsed,
-                               .stop = invocation_.around.stop});
+    auto batch =
+        cursor_.next({.max_bytes = kBatchBytesMax, .wait = wait, .stop = invocation_.around.stop});
     if (batch) {
       last_success_ = std::chrono::steady_clock::now();
       pause_ = {};
@@ -33,7 +36,7 @@ bool Reading::may_go_on(const Error& error) {
   if (remedy(error.code) != Remedy::kRepeat || invocation_.around.stop.stop_requested())
     return false;
   const auto stuck = std::chrono::steady_clock::now() - last_success_;
-  if (patience_ == Patience::kTimeout && stuck >= invocation_.global.timeout_parsed) return false;
+  if (patience_ != Patience::kForever && stuck >= invocation_.global.timeout_parsed) return false;
   if (pause_ == milliseconds{} && patience_ == Patience::kForever)
     invocation_.err() << "esctl: " << printable(error.message) << "; waiting" << std::endl;
   pause_ = std::clamp(pause_ * 2, milliseconds{20}, milliseconds{1000});

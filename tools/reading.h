@@ -15,8 +15,9 @@ namespace esdb::tools {
 class Reading {
  public:
   enum class Patience : std::uint8_t {
-    kTimeout,  // a read: gives up when nothing came for --timeout
-    kForever,  // following: waits for events, and for a server that is away
+    kTimeout,   // a read: gives up when nothing came for --timeout
+    kForever,   // following: waits for events, and for a server that is away
+    kToTheEnd,  // a subscription that ends when it has caught up: waits for no event
   };
 
   Reading(Cursor cursor, const Invocation& invocation, Patience patience)

@@ -166,7 +166,8 @@ Result<nanoseconds> parse_duration(std::string_view text) {
   double number = 0;
   const auto [end, error] =
       std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
-  if (error != std::errc{} || number < 0) return bad();
+  const bool digit = !text.empty() && text[0] >= '0' && text[0] <= '9';  // no sign, nan or inf
+  if (error != std::errc{} || !digit) return bad();
   const std::string_view unit = text.substr(static_cast<std::size_t>(end - text.data()));
   double scale = 0;
   if (unit == "ms") scale = 1e6;

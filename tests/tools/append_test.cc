@@ -1,0 +1,131 @@
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/tools/run_esctl.h"
+#include "tests/tools/temporary_directory.h"
+
+namespace esdb::tools {
+namespace {
+
+using testing::RunEsctl;
+using testing::TemporaryDirectory;
+
+nlohmann::json event_at(RunEsctl& esctl, const std::string& which) {
+  const auto got = esctl({"get", which, "--json"});
+  EXPECT_EQ(got.code, 0) << got.err;
+  return nlohmann::json::parse(got.out);
+}
+
+TEST(EsctlAppend, WritesEverythingAnEventHas) {
+  RunEsctl esctl;
+  const auto done =
+      esctl({"append", "order-1", "--type", "Placed", "--data", R"({"n": 1.50})", "--metadata",
+             "[]", "--tag", "b", "--tag", "a:1", "--id", "018f2c5e-0000-7000-8000-000000000001",
+             "--time", "2018-07-13T12:29:24Z", "--json"});
+  ASSERT_EQ(done.code, 0) << done.err;
+  const auto line = nlohmann::json::parse(done.out);
+  EXPECT_EQ(line["position"], 1);
+  EXPECT_EQ(line["version"], 1);
+  EXPECT_EQ(line["repeated"], false);
+  const auto event = event_at(esctl, "order-1@1");
+  EXPECT_EQ(event["type"], "Placed");
+  EXPECT_EQ(event["id"], "018f2c5e-0000-7000-8000-000000000001");
+  EXPECT_EQ(event["time"], "2018-07-13T12:29:24Z");
+  EXPECT_EQ(event["tags"], nlohmann::json({"a:1", "b"}));
+  EXPECT_EQ(event["metadata"], nlohmann::json::array());
+  EXPECT_EQ(esctl({"get", "1", "--data-only"}).out, R"({"n": 1.50})");
+}
+
+TEST(EsctlAppend, TakesDataFromAFileOrStandardInput) {
+  RunEsctl esctl;
+  const TemporaryDirectory directory;
+  const auto file = directory.write("data.json", "{\"from\":\"file\"}\n");
+  ASSERT_EQ(esctl({"append", "s", "--type", "T", "--data", "@" + file}).code, 0);
+  ASSERT_EQ(esctl({"append", "s", "--type", "T", "--data", "-"}, " 7 \n").code, 0);
+  ASSERT_EQ(
+      esctl({"append", "s", "--type", "T", "--data", "-", "--content-type", "text/plain"}, "a\nb\n")
+          .code,
+      0);
+  EXPECT_EQ(esctl({"get", "s@1", "--data-only"}).out, "{\"from\":\"file\"}");
+  EXPECT_EQ(esctl({"get", "s@2", "--data-only"}).out, "7");
+  EXPECT_EQ(esctl({"get", "s@3", "--data-only"}).out, "a\nb\n");
+  EXPECT_EQ(event_at(esctl, "s@3")["content_type"], "text/plain");
+}
+
+TEST(EsctlAppend, RefusesWhatCannotBeMeant) {
+  RunEsctl esctl;
+  const std::vector<std::vector<std::string>> cases{
+      {},
+      {"--type", "T", "--data", "{"},
+      {"--type", "T", "--data", "text"},
+      {"--type", "T", "--metadata", "text"},
+      {"--type", "T", "--id", "x"},
+      {"--type", "T", "--time", "noon"},
+      {"--type", "T", "--expect", "some"},
+      {"--type", "T", "--expect", "-1"},
+      {"--type", "T", "--check", "order-1"},
+      {"--type", "T", "--check", "order-1=any more"},
+      {"--type", "T", "--absent", "no such word:x"},
+      {"--type", "T", "--unchanged", "type:T"},
+      {"--type", "T", "--unchanged", "type:T@now"},
+      {"--type", "T", "--data", "-", "--metadata", "-"},
+      {"--type", "T", "--no-such-option"}};
+  for (const auto& words : cases) {
+    std::vector<std::string> line{"append", "order-1"};
+    line.insert(line.end(), words.begin(), words.end());
+    const auto done = esctl(line);
+    EXPECT_EQ(done.code, 2) << ::testing::PrintToString(line);
+    EXPECT_NE(done.err, "") << ::testing::PrintToString(line);
+  }
+  EXPECT_TRUE(esctl.opened.empty());
+}
+
+TEST(EsctlAppend, MissingFilesAreErrors) {
+  RunEsctl esctl;
+  const auto done = esctl({"append", "s", "--type", "T", "--data", "@/no/such/file"});
+  EXPECT_EQ(done.code, 1);
+  EXPECT_EQ(done.err, "esctl: cannot read /no/such/file\n");
+}
+
+TEST(EsctlAppend, EveryCheckIsJudgedAndEveryViolationTold) {
+  RunEsctl esctl;
+  ASSERT_EQ(esctl({"append", "a", "--type", "T", "--tag", "email:x", "--expect", "none"}).code, 0);
+  EXPECT_EQ(esctl({"append", "a", "--type", "T", "--expect", "none"}).code, 3);
+  EXPECT_EQ(esctl({"append", "a", "--type", "T", "--expect", "2"}).code, 3);
+  EXPECT_EQ(esctl({"append", "b", "--type", "T", "--expect", "exists"}).code, 3);
+  EXPECT_EQ(esctl({"append", "b", "--type", "T", "--check", "a=none"}).code, 3);
+  EXPECT_EQ(esctl({"append", "b", "--type", "T", "--absent", "tag:email:x"}).code, 3);
+  EXPECT_EQ(esctl({"append", "b", "--type", "T", "--unchanged", "type:T@0"}).code, 3);
+  EXPECT_EQ(esctl({"append", "a", "--type", "T", "--expect", "1", "--check", "b=none", "--absent",
+                   "tag:email:y", "--unchanged", "type:T@1"})
+                .code,
+            0);
+  const auto both = esctl(
+      {"append", "b", "--type", "T", "--check", "a=1", "--check", "a=exists", "--expect", "7"});
+  EXPECT_EQ(both.code, 3);
+  EXPECT_EQ(testing::lines_of(both.err).size(), 3u) << both.err;
+  const auto json =
+      esctl({"append", "b", "--type", "T", "--check", "a=1", "--expect", "7", "--json"});
+  EXPECT_EQ(json.code, 3);
+  const auto error = nlohmann::json::parse(json.err);
+  EXPECT_EQ(error["error"], "conflict");
+  EXPECT_EQ(error["violations"].size(), 2u) << json.err;
+}
+
+TEST(EsctlAppend, TheSameIdAgainIsTheSameEvent) {
+  RunEsctl esctl;
+  const std::vector<std::string> line{
+      "append", "s", "--type", "T", "--data", "1", "--id", "018f2c5e-0000-7000-8000-000000000001"};
+  ASSERT_EQ(esctl(line).code, 0);
+  const auto again = esctl(line);
+  EXPECT_EQ(again.code, 0);
+  EXPECT_NE(again.out.find("it was there already"), again.out.npos) << again.out;
+  auto other = line;
+  other[5] = "2";
+  EXPECT_EQ(esctl(other).code, 3);
+  EXPECT_EQ(esctl({"count"}).out, "1\n");
+}
+
+}  // namespace
+}  // namespace esdb::tools
