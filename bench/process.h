@@ -1,0 +1,37 @@
+// A program run beside the benchmark: started, watched, ended.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+namespace esdb::bench {
+
+class Process {
+ public:
+  explicit Process(const std::vector<std::string>& arguments);
+  ~Process();  // ends it with SIGTERM and waits
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
+
+  int wait();  // until it ends by itself: its exit code, 128 + signal
+  // Its anonymous memory now, in bytes (RssAnon); 0 once it has ended.
+  std::size_t anonymous_bytes() const;
+
+ private:
+  pid_t pid_ = -1;
+};
+
+// esdb-server on `directory`, serving `socket`; ready when this returns.
+class ServerProcess {
+ public:
+  ServerProcess(const std::string& directory, const std::string& socket,
+                const std::vector<std::string>& more = {});
+  std::size_t anonymous_bytes() const { return process_.anonymous_bytes(); }
+
+ private:
+  Process process_;
+};
+
+}  // namespace esdb::bench
