@@ -19,6 +19,7 @@ Log::Log(std::unique_ptr<State> state) : state_(std::move(state)) {
   ESDB_CHECK(state_->list != nullptr && !state_->list->segments.empty());
   state_->drivers_list = state_->list;
   durable_.store(state_->list->segments.back().open->last().value, std::memory_order_release);
+  covered_frame_.store(durable_frame(), std::memory_order_release);
 }
 
 Log::~Log() = default;
@@ -114,9 +115,11 @@ std::uint64_t Log::complete(std::uint64_t frame_number) {
   }
   ESDB_CHECK(durable.last.value >= durable_.load(std::memory_order_relaxed));
   state.bytes.fetch_add(bytes, std::memory_order_relaxed);
-  // A reader that finds the position finds its frame.
+  // A reader that finds the position finds its frame; one that finds the covered frame finds the
+  // position.
   state.durable_frame.store(durable.frame_number, std::memory_order_release);
   durable_.store(durable.last.value, std::memory_order_release);
+  covered_frame_.store(durable.frame_number, std::memory_order_release);
   return durable.frame_number;
 }
 

@@ -115,8 +115,8 @@ class Log {
   // are all durable. Returns the highest frame number up to which all are durable.
   std::uint64_t complete(std::uint64_t frame_number);
 
-  Position written() const;  // the last position placed
-  Time last_commit_time() const;
+  Position written() const;       // the last position placed
+  Time last_commit_time() const;  // of the frame that is begun, or the last one
   std::size_t content_bytes(std::size_t encoded_bytes) const;  // of one record, as placed
   // Bytes of one event in the open segment's memory or one being sealed; nothing when it lies in a
   // sealed file. Also above durable(). Valid until the driver's next call of it or of roll().
@@ -125,6 +125,8 @@ class Log {
   // ---- any thread, up to durable()
   Position durable() const { return Position{durable_.load(std::memory_order_acquire)}; }
   std::uint64_t durable_frame() const;
+  // A frame whose events durable(), loaded after it, covers; everything acknowledged is in it.
+  std::uint64_t covered_frame() const { return covered_frame_.load(std::memory_order_acquire); }
 
   // Events in (after, up_to], ascending, into `batch`, until the budget is used up. Returns the
   // last position given (or `after`).
@@ -175,6 +177,7 @@ class Log {
 
  private:
   std::atomic<std::uint64_t> durable_{0};
+  std::atomic<std::uint64_t> covered_frame_{0};
   std::unique_ptr<State> state_;
 };
 

@@ -54,6 +54,7 @@ void OpenSegment::begin_frame(const NewFrame& frame) {
   placed_.first_position = last().value + 1;
   placed_.epoch_id = frame.epoch_id;
   placed_.commit_time = std::max(frame.commit_time, commit_time_);
+  commit_time_ = placed_.commit_time;
   placed_.records_checksum = header_.seed;
   at_ = used_ + sizeof(FrameHeader);
 }

@@ -221,9 +221,9 @@ void Writer::accept(RequestPtr request) {
   auto& prepared = request->prepared;
   if (!frame_open_) {
     if (log_.needs_epoch()) {
-      const auto epoch = log_.place_epoch().write;
-      tail_.add_epoch(log_.epoch_id());
-      submit(epoch, {});
+      const auto epoch = log_.place_epoch();
+      tail_.add_epoch(epoch.mark.epoch_id);
+      submit(epoch.write, {});
     }
     log_.begin_frame(std::max(log_.last_commit_time(), io_.now()));
     frame_open_ = true;
