@@ -37,11 +37,13 @@ struct Checkpoint {
 class Start {
  public:
   static Start beginning() { return Start{}; }  // backwards: at the newest
-  static Start end();                           // only what is written from now on
-  static Start after(Position seen);
-  static Start after(Checkpoint seen);
-  static Start after_version(Version seen);  // for a query of one stream
-  static Start since(Time committed);        // the store's time, not the author's; forwards only
+  static Start end();                 // only what is written after the first next(); forwards only
+  static Start after(Position seen);  // 0 is the beginning
+  static Start after(Checkpoint seen);  // position 0 is the beginning, of any store
+  // For a query whose items all name the same one stream, and no category: kInvalidArgument
+  // otherwise.
+  static Start after_version(Version seen);
+  static Start since(Time committed);  // the store's time, not the author's; forwards only
 
   enum class Kind : std::uint8_t { kBeginning, kEnd, kPosition, kCheckpoint, kVersion, kTime };
   Kind kind = Kind::kBeginning;
@@ -52,7 +54,8 @@ class Start {
 
 enum class Direction : std::uint8_t { kForwards, kBackwards };
 
-// What bounds a read, in either direction. The bounds hold together.
+// What bounds a read, in either direction. The bounds hold together. What lies behind a bound is
+// not considered: a checkpoint goes no further than `up_to` and `until`.
 struct ReadOptions {
   Start start{};
   Direction direction = Direction::kForwards;
@@ -84,17 +87,19 @@ class Batch {
   // checkpoint to keep once this batch is handled.
   Position considered() const { return progress_.considered.position; }
   const Checkpoint& checkpoint() const { return progress_.considered; }
-  Position head() const { return progress_.head; }  // the durable position when it was made
-  bool caught_up() const { return considered() >= head(); }  // nothing more at that moment
-  std::uint64_t lag() const {                                // positions not yet considered
+  // The durable position: a subscription's when the batch was made, a read's when the read began
+  // (its first next()), which is where it ends.
+  Position head() const { return progress_.head; }
+  bool caught_up() const { return considered() >= head(); }  // forwards: nothing more up to head()
+  std::uint64_t lag() const {                                // forwards: positions not considered
     return caught_up() ? 0 : head().value - considered().value;
   }
   Time considered_time() const { return progress_.considered_time; }  // commit time of considered()
   Time head_time() const { return progress_.head_time; }              // commit time of head()
   bool finished() const { return progress_.finished; }                // of a read: the last batch
-  Version version() const {  // query of one stream: its version at the head, 0 = never written
-    return progress_.version;
-  }
+  // Of a query whose items all name the same one stream, and no category: that stream's version at
+  // head(), 0 = never written. For a read that was read to its end it is what a check needs.
+  Version version() const { return progress_.version; }
 
   struct Progress {
     Checkpoint considered{};
@@ -157,13 +162,16 @@ class Cursor {
   // A next() in flight is cancelled; its completion has run or will never run when this returns.
   ~Cursor();
 
-  // The next events. A read gives finished() with its last batch, and empty finished batches after
-  // that. A subscription waits at the end of the log; when `wait` passes it gives an empty batch
-  // (whose considered() may still have moved).
+  // The next events. A read gives finished() with its last batch, or with an empty one behind it,
+  // and empty finished batches after that. A subscription waits at the end of the log; when `wait`
+  // passes it gives an empty batch (whose considered() may still have moved).
   Result<Batch> next(const NextOptions& options = {});
-  void next(const NextOptions& options, Completion<Batch> done);  // at most one in flight
+  // The same without a thread that waits: `done` runs on the store's thread (or in advance()),
+  // never inside this call while the store is open. At most one in flight.
+  void next(const NextOptions& options, Completion<Batch> done);
 
-  void cancel();  // wakes a blocked next(), which answers kCancelled. The cursor stays usable
+  // Ends the next() that is in flight, if one is, with kCancelled. The cursor stays usable.
+  void cancel();
 
   struct State;  // implement.h: for those who write an EventStore
   explicit Cursor(std::unique_ptr<State> state);

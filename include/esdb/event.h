@@ -15,10 +15,11 @@
 
 namespace esdb {
 
-// A UUID. make() gives version 7: time-ordered, unique across processes. derive() gives version 5:
-// the same input, the same id: use it to make a retried command produce the same events.
+// A UUID. make() gives version 7: time-ordered, growing within a thread, unique across threads,
+// processes and forks. derive() gives version 5, of the namespace `from` and the ordinal in
+// decimal: the same input, the same id; use it to make a retried command produce the same events.
 struct EventId {
-  std::array<std::byte, 16> bytes{};
+  std::array<std::byte, 16> bytes{};  // as written: the first byte first. All zeros: none
   static EventId make();
   static EventId derive(const EventId& from, std::uint64_t ordinal);
   static std::optional<EventId> parse(
@@ -42,12 +43,14 @@ struct Tag {
 // An event that is to be written. It has its identity from the moment it is made: appending the
 // same NewEvent again is recognised as a retry, also after a restart.
 struct NewEvent {
-  std::string stream{};  // 1..500 bytes of UTF-8; may be left empty where the call names the stream
-  std::string type{};    // 1..255 bytes of UTF-8
-  std::string data{};    // any bytes, up to limits.event_bytes_max with all other fields
-  std::string metadata{};      // any bytes; esctl and SQL expect JSON
-  std::vector<Tag> tags{};     // up to 64 of 1..255 bytes; a repeated one is kept once
-  std::string content_type{};  // of data; empty = "application/json"
+  // 1..500 bytes of UTF-8 without control characters, not beginning with `$`; may be left empty
+  // where the call names the stream.
+  std::string stream{};
+  std::string type{};       // 1..255 bytes of UTF-8 without control characters
+  std::string data{};       // any bytes, up to OpenOptions::event_bytes_max with all other fields
+  std::string metadata{};   // any bytes; esctl and SQL expect JSON
+  std::vector<Tag> tags{};  // up to 64 of 1..255 bytes of UTF-8; a repeated one is kept once
+  std::string content_type{};  // of data, up to 255 bytes; empty = "application/json"
   std::optional<Time> time{};  // the author's; without it the commit's time is reported
   EventId id = EventId::make();
 };
@@ -68,15 +71,16 @@ class RecordedEvent {
   std::string_view metadata() const;
   std::string_view content_type() const;
   std::vector<std::string_view> tags() const;
-  std::optional<std::string_view> tag(
-      std::string_view key) const;  // "c1" for tag("course") of an event tagged course:c1
-  Position append() const;          // the first position of the append it was written with
-  bool ends_append() const;         // the last event of the append it was written with
+  // "c1" for tag("course") of an event tagged course:c1; of several, the first in byte order.
+  std::optional<std::string_view> tag(std::string_view key) const;
+  Position append() const;   // the first position of the append it was written with
+  bool ends_append() const;  // whether it is that append's last event
   std::span<const std::byte> encoded()
       const;  // the whole event (protocol/event.capnp), to be passed on as it is
 
-  NewEvent copy() const;  // owns its bytes, keeps the id and the time: for tests, relays, and for
-                          // what must outlive the batch
+  // The event as its author made it, id and (where one was given) time included; it owns its bytes:
+  // for tests, relays, and for what must outlive the batch.
+  NewEvent copy() const;
 
   struct Stored;  // implement.h: for those who write an EventStore
   explicit RecordedEvent(const Stored* stored) : stored_(stored) {}

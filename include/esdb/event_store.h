@@ -128,8 +128,9 @@ class EventStore {
 
   // ---- writing. Done means: on stable storage, and visible to every read that begins after.
   // A timeout or a stop before the request was taken up: kTimedOut, kCancelled, nothing written.
-  // After that: kOutcomeUnknown.
+  // After that: kOutcomeUnknown. Keep the request, with its ids, to repeat it.
   Result<Appended> append(const AppendRequest& request, const CallOptions& call = {});
+  // Events that name no stream go to this one, which `expect` is about.
   Result<Appended> append(std::string_view stream, Expect expect, std::vector<NewEvent> events,
                           const CallOptions& call = {});
   Result<Appended> append(std::string_view stream, NewEvent event, const CallOptions& call = {});
@@ -149,13 +150,14 @@ class EventStore {
                          const CallOptions& call = {});
 
   // ---- looking. Pages are in byte order of the name and begin behind `after`; limits above
-  // kPageMax give kPageMax.
+  // kPageMax give kPageMax, and 0 is kInvalidArgument. The system's streams are left out.
   virtual Result<StreamInfo> stream_info(std::string_view stream) = 0;
   virtual Result<StreamPage> streams(std::string_view prefix = {}, std::string_view after = {},
                                      std::size_t limit = 1000) = 0;
   // Categories, types or tags in use, by prefix: "what is in here?"
   virtual Result<TermPage> terms(TermKind kind, std::string_view prefix = {},
                                  std::string_view after = {}, std::size_t limit = 1000) = 0;
+  // How many events above `after` match. Beyond the end of the log: kOtherStore.
   virtual Result<std::uint64_t> count(Query query, Position after = 0) = 0;
   virtual Result<std::uint64_t> tracked(std::string_view source) = 0;  // 0 = nothing yet
   virtual Result<TrackingPage> tracking(std::string_view prefix = {}, std::string_view after = {},
