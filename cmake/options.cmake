@@ -24,7 +24,8 @@ endif()
 # std::expected in a KJ promise uninitialized.
 add_library(esdb_warnings INTERFACE)
 target_compile_options(esdb_warnings INTERFACE -Wall -Wextra -Wconversion -Wshadow
-                       -Wnon-virtual-dtor -Werror -Wno-maybe-uninitialized)
+                       -Wnon-virtual-dtor -Werror
+                       $<$<NOT:$<CONFIG:Debug>>:-Wno-maybe-uninitialized>)
 add_library(esdb_hardening INTERFACE)
 target_compile_definitions(esdb_hardening INTERFACE _GLIBCXX_ASSERTIONS)
 target_compile_options(esdb_hardening INTERFACE -fstack-protector-strong -fstack-clash-protection
