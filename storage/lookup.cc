@@ -84,7 +84,7 @@ Lookup::~Lookup() = default;
 Result<Lookup> Lookup::begin(const Log& log, const TailIndex& tail, Index* index) {
   // In this order: the position covers at least what the frame does.
   LookupBound bound;
-  bound.frame = log.durable_frame();
+  bound.frame = log.covered_frame();
   bound.position = log.durable();
   return begin(bound, tail, index);
 }

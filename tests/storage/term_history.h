@@ -40,15 +40,19 @@ class TermHistory {
     frame.mark.frame_number += 1;
     frame.mark.checksum = random_();
     frame.mark.epoch_id[0] = std::byte{7};
-    const auto count = random_() % (events_max + 1);
-    for (std::size_t i = 0; i < count; ++i) frame.events.push_back(event(++frame.mark.last.value));
     if (random_() % 3 == 0) {
       const auto source = "source-" + std::to_string(random_() % 5);
       for (int i = 0; i < 2; ++i)  // the second one counts
         frame.tracking.emplace_back(source, tracked_[source] += 1 + random_() % 9);
     }
+    const bool empty = !frame.tracking.empty() && random_() % 2 == 0;
+    const auto count = empty ? 0 : 1 + random_() % events_max;
+    for (std::size_t i = 0; i < count; ++i) frame.events.push_back(event(++frame.mark.last.value));
     return frames_.emplace_back(std::move(frame));
   }
+
+  // What a log gave the newest frame instead.
+  void set_last_mark(const FrameMark& mark) { frames_.back().mark = mark; }
 
   // The positions of a term's events up to the bound.
   std::vector<std::uint64_t> positions(TermClass kind, const std::string& text,

@@ -1,0 +1,280 @@
+#include "storage/index.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <random>
+
+#include "lookup_against.h"
+#include "storage/generation.h"
+#include "storage/index_environment.h"
+#include "storage/index_reader.h"
+#include "storage/replay.h"
+#include "temporary_directory.h"
+#include "written_log.h"
+
+namespace esdb::storage {
+namespace {
+
+LookupBound bound_of(const FrameMark& mark) {
+  return {.frame = mark.frame_number, .position = mark.last};
+}
+
+// A log, its history, and the index beside it.
+struct Store {
+  explicit Store(std::uint64_t seed) : history(seed) {}
+
+  IndexOptions options() const { return log.index_options(directory.path()); }
+  void open() {
+    index.reset();
+    index = Index::open(options(), *log).value();
+    tail = std::make_unique<TailIndex>(index->tail_begins());
+    replay_tail(*log, *tail).value();
+  }
+  void write(std::size_t frames, std::size_t events_max = 40) {
+    for (std::size_t i = 0; i < frames; ++i) {
+      history.add_frame(events_max);
+      const auto& frame = log.append(history);
+      if (tail) add_frame(*tail, frame);
+    }
+  }
+  // Everything written so far goes into the index.
+  void commit() {
+    tail->freeze();
+    while (auto generation = tail->oldest_frozen()) {
+      index->commit(*generation).value();
+      tail->drop_oldest();
+    }
+    tail->freeze_when_due({});
+  }
+  void expect_truth() {
+    auto lookup = Lookup::begin(*log, *tail, index.get()).value();
+    ASSERT_EQ(lookup.position(), log->durable());
+    storage::expect_truth(lookup, history);
+  }
+
+  TemporaryDirectory directory;
+  WrittenLog log;
+  TermHistory history;
+  std::unique_ptr<Index> index;
+  std::unique_ptr<TailIndex> tail;
+};
+
+std::uint64_t new_seed() { return std::random_device{}(); }
+
+TEST(Index, AnswersWithTheGenerationsWhatAWalkOverTheHistoryAnswers) {
+  const std::uint64_t seed = new_seed();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  Store store(seed);
+  store.open();
+  auto& [directory, log, history, index, tail] = store;
+  for (int i = 0; i < 200; ++i) {
+    store.write(1);
+    if (history.random(8) == 0) tail->freeze();
+    if (history.random(6) == 0 && tail->oldest_frozen()) {
+      index->commit(*tail->oldest_frozen()).value();
+      tail->drop_oldest();
+    }
+    if (history.random(20) != 0) continue;
+    // Up to a durable frame that may lie behind what the index holds by now.
+    const auto committed = index->indexed();
+    const auto& durable = history.frames()[history.random(history.frames().size())].mark;
+    auto lookup = Lookup::begin(bound_of(durable), *tail, index.get()).value();
+    EXPECT_EQ(lookup.position(), std::max(durable.last, committed.last));
+    EXPECT_EQ(lookup.frame(), std::max(durable.frame_number, committed.frame_number));
+    expect_truth(lookup, history);
+  }
+}
+
+TEST(Index, GoesOnAfterARestartWhereItWas) {
+  const std::uint64_t seed = new_seed();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  Store store(seed);
+  for (int restart = 0; restart < 5; ++restart) {
+    store.log.reopen();
+    const FrameMark before = store.index ? store.index->indexed() : FrameMark{};
+    store.open();
+    EXPECT_EQ(store.index->indexed().frame_number, before.frame_number);
+    store.expect_truth();
+    store.write(20);
+    store.commit();
+    store.write(10);
+    store.expect_truth();
+  }
+}
+
+TEST(Index, IsBuiltAnewFromTheLogWhenItIsGone) {
+  Store store(new_seed());
+  store.open();
+  store.write(50);
+  store.commit();
+  store.index.reset();
+  std::filesystem::remove_all(store.options().directory);
+  store.open();
+  EXPECT_EQ(store.index->indexed().frame_number, 0);
+  store.expect_truth();
+}
+
+TEST(Index, HoldsTheSameRowsWhereverItsGenerationsEnded) {
+  const auto rows_of = [](const Store& store) {
+    std::string rows;
+    auto environment =
+        Environment::open(store.options().directory, Environment::Mode::kReadOnly).value();
+    auto transaction = Transaction::begin(*environment, Transaction::Kind::kRead).value();
+    for (const auto tree : {Tree::kTerms, Tree::kChunks, Tree::kSeconds, Tree::kTracking}) {
+      auto cursor = transaction.cursor(tree).value();
+      for (bool found = cursor.first().value(); found; found = cursor.next().value())
+        for (const auto bytes : {cursor.key(), cursor.value()})
+          rows.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    }
+    return rows;
+  };
+  Store store(new_seed());
+  store.open();
+  for (int i = 0; i < 40; ++i) {
+    store.write(1 + store.history.random(5), 100);
+    store.commit();
+  }
+  store.index.reset();
+  const auto incremental = rows_of(store);
+  std::filesystem::remove_all(store.options().directory);
+  store.open();
+  store.commit();
+  store.index.reset();
+  EXPECT_TRUE(rows_of(store) == incremental);
+}
+
+TEST(Index, IsDiscardedAfterAnOpenThatDidNotComeBack) {
+  Store store(new_seed());
+  store.open();
+  store.write(20);
+  store.commit();
+  store.index.reset();
+  std::ofstream(store.options().directory + "/opening").put('\n');
+  EXPECT_EQ(Index::claimed_frame(store.options(), {}, Access::kReadWrite), 0);
+  store.open();
+  EXPECT_EQ(store.index->indexed().frame_number, 0);
+  store.expect_truth();
+}
+
+TEST(Index, ClaimsTheFrameItHasCometo) {
+  Store store(new_seed());
+  EXPECT_EQ(Index::claimed_frame(store.options(), {}, Access::kReadWrite), 0) << "there is none";
+  store.open();
+  store.write(20);
+  store.commit();
+  const auto indexed = store.index->indexed();
+  store.index.reset();
+  auto options = store.options();
+  for (const auto access : {Access::kReadOnly, Access::kReadWrite}) {
+    EXPECT_EQ(Index::claimed_frame(options, indexed.epoch_id, access), indexed.frame_number);
+    EXPECT_EQ(Index::claimed_frame(options, {}, access), indexed.frame_number);
+    EXPECT_EQ(Index::claimed_frame(options, Uuid{std::byte{1}}, access), 0) << "never seen";
+  }
+  options.store_id[0] ^= std::byte{1};
+  EXPECT_EQ(Index::claimed_frame(options, {}, Access::kReadOnly), 0) << "another store's";
+  options = store.options();
+  options.seed ^= 1;
+  EXPECT_EQ(Index::claimed_frame(options, {}, Access::kReadOnly), 0) << "not intact";
+}
+
+TEST(Index, RefusesALogThatHasLostWhatItProvesDurable) {
+  Store store(new_seed());
+  store.open();
+  store.write(20);
+  const auto kept = store.history.frames().back().mark;
+  store.write(20);
+  store.commit();
+  store.index.reset();
+  const auto indexed = store.history.frames().back().mark;
+  EXPECT_EQ(standing_of(indexed, std::nullopt, true), Standing::kLost);
+  EXPECT_EQ(standing_of(indexed, std::nullopt, false), Standing::kRebuild);
+  EXPECT_EQ(standing_of(indexed, indexed, true), Standing::kGoOn);
+  auto other = indexed;
+  other.checksum ^= 1;
+  EXPECT_EQ(standing_of(indexed, other, true), Standing::kRebuild);
+  EXPECT_EQ(standing_of(FrameMark{}, std::nullopt, true), Standing::kGoOn);
+  EXPECT_LT(kept.frame_number, indexed.frame_number);
+
+  // The index of one store beside the empty log of a new one that took over its identity.
+  WrittenLog empty;
+  auto options = store.options();
+  const auto opened = Index::open(options, *empty);
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, ErrorCode::kRefused);
+  EXPECT_EQ(Index::open_read_only(options, *empty).error().code, ErrorCode::kRefused);
+}
+
+TEST(Index, OpensReadOnlyWithoutWriting) {
+  Store store(new_seed());
+  store.open();
+  store.write(20);
+  store.commit();
+  store.write(5);
+  store.index.reset();
+  const auto files = [&] {
+    std::vector<std::string> names;
+    for (const auto& file : std::filesystem::directory_iterator(store.options().directory))
+      names.push_back(file.path());
+    std::ranges::sort(names);
+    return names;
+  };
+  const auto before = files();
+  store.index = Index::open_read_only(store.options(), *store.log).value();
+  ASSERT_NE(store.index, nullptr);
+  store.tail = std::make_unique<TailIndex>(store.index->tail_begins());
+  replay_tail(*store.log, *store.tail).value();
+  store.expect_truth();
+  EXPECT_EQ(files(), before);
+
+  auto other = store.options();
+  other.directory += "-none";
+  EXPECT_EQ(Index::open_read_only(other, *store.log).value(), nullptr);
+}
+
+TEST(Index, OpensAgainAfterAFailedCommitAndTakesTheSameGeneration) {
+  Store store(new_seed());
+  store.open();
+  store.write(10);
+  store.commit();
+  store.write(10);
+  store.tail->freeze();
+  // The disk refuses to grow beyond what the file has.
+  const rlimit none{.rlim_cur = 1, .rlim_max = RLIM_INFINITY};
+  rlimit before{};
+  ::getrlimit(RLIMIT_FSIZE, &before);
+  ::signal(SIGXFSZ, SIG_IGN);
+  ::setrlimit(RLIMIT_FSIZE, &none);
+  const auto refused = store.index->commit(*store.tail->oldest_frozen());
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kUnavailable) << refused.error().message;
+  store.expect_truth();
+  store.commit();
+  store.expect_truth();
+}
+
+TEST(Index, GivesItsDescriptorsToNoOtherProgram) {
+  Store store(new_seed());
+  store.open();
+  store.write(10);
+  store.commit();
+  std::size_t seen = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code error;
+    const auto file = std::filesystem::read_symlink(entry.path(), error);
+    if (error || !file.string().starts_with(store.directory.path())) continue;
+    ++seen;
+    const int fd = std::stoi(entry.path().filename());
+    EXPECT_TRUE(::fcntl(fd, F_GETFD) & FD_CLOEXEC) << file;
+  }
+  EXPECT_GE(seen, 2U);
+}
+
+}  // namespace
+}  // namespace esdb::storage
