@@ -38,7 +38,7 @@ void judge_tracking(const Request& request, const TailIndex& tail, Findings& fin
     const auto& asked = parts.tracking[i];
     const auto newer = tail.tracked(asked.source);
     const std::uint64_t stored = newer.value_or(request.prepared.tracked[i]);
-    if (asked.position > stored) continue;
+    if (protocol::tracking_holds(asked, stored)) continue;
     findings.violations.push_back(protocol::tracking_violation(asked, stored));
     findings.rests_on_tracking = findings.rests_on_tracking || newer.has_value();
   }
@@ -156,8 +156,8 @@ Verdict judge(const Request& request, const Log& log, const TailIndex& tail,
             .commit = *prepared.retry_of,
             .rests_on = prepared.retry_of->last};
   Findings findings;
-  judge_tracking(request, tail, findings);
   if (!judge_checks(request, log, tail, findings)) return {.kind = Verdict::Kind::kPrepareAgain};
+  judge_tracking(request, tail, findings);
   if (findings.violations.empty()) return {};
   if (prepared.id_conflict)
     return refuse(protocol::id_conflict(prepared.id_conflict->id, prepared.id_conflict->position),
