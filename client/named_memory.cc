@@ -4,6 +4,8 @@
 #include <mutex>
 #include <utility>
 
+#include "esdb/implement.h"
+
 namespace esdb::client {
 namespace {
 

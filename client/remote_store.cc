@@ -20,6 +20,11 @@ Deadline deadline_in(std::chrono::milliseconds timeout) {
   return std::chrono::steady_clock::now() + std::min(timeout, kLongest);
 }
 
+Error stopped_before() {
+  return {.code = ErrorCode::kCancelled,
+          .message = "the caller stopped the append before it was sent: nothing was written"};
+}
+
 void cancel_call(Inside& inside, std::uint64_t id, std::uint64_t) { inside.calls.cancel(id); }
 
 template <class T>
@@ -118,6 +123,7 @@ bool RemoteStore::start_append(std::uint64_t id, EncodedAppend append, const Cal
 }
 
 Result<Appended> RemoteStore::append(EncodedAppend append, const CallOptions& call) {
+  if (call.stop.stop_requested()) return std::unexpected(stopped_before());
   return shared_->block<Appended>(
       call.stop,
       [&](std::uint64_t id, const std::shared_ptr<Answer<Appended>>& answer) {
@@ -138,6 +144,11 @@ void RemoteStore::append(EncodedAppend append, const CallOptions& call,
       completion(std::move(result));
     });
   });
+  if (call.stop.stop_requested()) {
+    if (!shared_->loop().post([done](Inside&) { (*done)(std::unexpected(stopped_before())); }))
+      (*done)(std::unexpected(closed_error()));
+    return;
+  }
   if (!start_append(id, std::move(append), call, done)) {
     (*done)(std::unexpected(closed_error()));
     return;

@@ -6,7 +6,7 @@
 include(CMakePackageConfigHelpers)
 
 set(esdb_libraries)
-foreach(folder protocol wire storage client application testing)
+foreach(folder protocol wire storage remote client application testing)
   if(TARGET esdb_${folder})
     list(APPEND esdb_libraries esdb_${folder})
   endif()

@@ -1,0 +1,88 @@
+// The contract of every store, kept by one behind a server: over a Unix socket and over TCP, driven
+// by its own thread and by the caller.
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <utility>
+
+#include "client/remote_store.h"
+#include "esdb/implement.h"
+#include "tests/fixtures/reference_store.h"
+#include "tests/fixtures/store_contract.h"
+#include "tests/server/running_server.h"
+
+namespace esdb::fixtures {
+namespace {
+
+// A remote store with the server and the store behind it.
+class ServedStore final : public EventStore {
+ public:
+  ServedStore(Clock* clock, const std::string& endpoint)
+      : served_(make_reference_store(OpenOptions{.drive = Drive::kCaller, .clock = clock})),
+        server_(*served_, {endpoint.empty() ? "unix:" + scratch_.path() + "/s" : endpoint}),
+        remote_(client::open_remote(client::parse_address(server_.url()).value(), {}).value()) {}
+  ~ServedStore() override { remote_.reset(); }
+
+  using EventStore::append;
+  Result<Appended> append(EncodedAppend append, const CallOptions& call) override {
+    return remote_->append(std::move(append), call);
+  }
+  void append(EncodedAppend append, const CallOptions& call, Completion<Appended> done) override {
+    remote_->append(std::move(append), call, std::move(done));
+  }
+  Cursor read(Query query, const ReadOptions& options) override {
+    return remote_->read(std::move(query), options);
+  }
+  Cursor subscribe(Query query, Start start) override {
+    return remote_->subscribe(std::move(query), std::move(start));
+  }
+  Result<StreamInfo> stream_info(std::string_view stream) override {
+    return remote_->stream_info(stream);
+  }
+  Result<StreamPage> streams(std::string_view prefix, std::string_view after,
+                             std::size_t limit) override {
+    return remote_->streams(prefix, after, limit);
+  }
+  Result<TermPage> terms(TermKind kind, std::string_view prefix, std::string_view after,
+                         std::size_t limit) override {
+    return remote_->terms(kind, prefix, after, limit);
+  }
+  Result<std::uint64_t> count(Query query, Position after) override {
+    return remote_->count(std::move(query), after);
+  }
+  Result<std::uint64_t> tracked(std::string_view source) override {
+    return remote_->tracked(source);
+  }
+  Result<TrackingPage> tracking(std::string_view prefix, std::string_view after,
+                                std::size_t limit) override {
+    return remote_->tracking(prefix, after, limit);
+  }
+  Result<Statistics> statistics() override { return remote_->statistics(); }
+  int wake_fd() const override { return remote_->wake_fd(); }
+  void advance() override { remote_->advance(); }
+  void close() override { remote_->close(); }
+
+ private:
+  tests::ScratchDirectory scratch_;
+  std::unique_ptr<EventStore> served_;
+  tests::RunningServer server_;
+  std::unique_ptr<EventStore> remote_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Remote, StoreContract,
+                         testing::Values(StoreUnderTest{.name = "UnixSocket",
+                                                        .make =
+                                                            [](Clock* clock) {
+                                                              return std::make_unique<ServedStore>(
+                                                                  clock, "");
+                                                            }},
+                                         StoreUnderTest{.name = "Tcp",
+                                                        .make =
+                                                            [](Clock* clock) {
+                                                              return std::make_unique<ServedStore>(
+                                                                  clock, "tcp:127.0.0.1:0");
+                                                            }}),
+                         name_of);
+
+}  // namespace
+}  // namespace esdb::fixtures
