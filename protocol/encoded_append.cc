@@ -371,8 +371,10 @@ Result<void> take_append(protocol::Append::Reader from, Parts& parts) {
     if (!check) return at("checks", i, checks.size(), std::move(check.error()));
     parts.checks.push_back(*std::move(check));
   }
-  for (const auto one : tracking)
+  for (const auto one : tracking) {
     parts.tracking.push_back({.source = string_of(one.getSource()), .position = one.getPosition()});
+    if (one.getHasAfter()) parts.tracking.back().after = one.getAfter();
+  }
   if (auto ok = check_checks(parts.checks); !ok) return ok;
   return check_tracking(parts.tracking);
 }
@@ -420,6 +422,8 @@ Result<EncodedAppend> EncodedAppend::encode(const AppendRequest& request) {
     for (unsigned i = 0; i < list.size(); ++i) {
       list[i].setSource(text_of(request.tracking[i].source));
       list[i].setPosition(request.tracking[i].position);
+      list[i].setHasAfter(request.tracking[i].after.has_value());
+      list[i].setAfter(request.tracking[i].after.value_or(0));
     }
   }
   parts->checks = request.checks;

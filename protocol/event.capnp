@@ -63,6 +63,8 @@ struct Append {
   struct Tracking {
     source @0 :Text;
     position @1 :UInt64;
+    after @2 :UInt64;    # what must be stored before; meaningful with hasAfter
+    hasAfter @3 :Bool;
   }
 }
 

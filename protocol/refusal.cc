@@ -146,10 +146,15 @@ Violation query_violation(std::size_t check, const Check& violated, Position con
   return {.check = check, .what = in_words(violated), .conflicting = conflicting};
 }
 
+bool tracking_holds(const Tracking& asked, std::uint64_t stored) {
+  return asked.position > stored && asked.after.value_or(stored) == stored;
+}
+
 Violation tracking_violation(const Tracking& asked, std::uint64_t stored) {
+  const auto after = asked.after ? " after " + std::to_string(*asked.after) : std::string{};
   return {.check = Violation::kTrackingCheck,
           .what = "tracking " + shown(asked.source, kSourceBytesMax) + " at " +
-                  std::to_string(asked.position),
+                  std::to_string(asked.position) + after,
           .conflicting = stored};
 }
 

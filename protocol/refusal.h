@@ -44,6 +44,8 @@ bool names_system_stream(const esdb::QueryItem& item);
 
 Violation stream_violation(std::size_t check, const Check& violated, Version actual);
 Violation query_violation(std::size_t check, const Check& violated, Position conflicting);
+// Whether tracking grows from what is stored, and from `after` where it says so.
+bool tracking_holds(const Tracking& asked, std::uint64_t stored);
 Violation tracking_violation(const Tracking& asked, std::uint64_t stored);
 
 // The one error of an append whose checks or tracking do not hold: kAlreadyTracked if any violation

@@ -33,38 +33,6 @@ bool is_about_this_append(ErrorCode code) {
 
 }  // namespace
 
-std::optional<Check> SentVersions::count(const std::vector<NewEvent>& events) {
-  if (versions_.size() > kStreamsMax) forget();
-  const std::string* known = nullptr;
-  std::vector<const std::string*> unseen;
-  for (const auto& event : events) {
-    auto [at, is_new] = versions_.try_emplace(event.stream);
-    if (is_new && unseen_is_new_) at->second = 0;
-    if (is_new && !unseen_is_new_) unseen.push_back(&at->first);
-    if (at->second) ++*at->second, known = &at->first;
-  }
-  if (known == nullptr && !unseen.empty()) {
-    // Nothing in flight writes to this stream, so its version can be asked for.
-    const auto& stream = *unseen.back();
-    if (const auto found = store_.stream_info(stream)) {
-      const auto ours = std::ranges::count(events, stream, &NewEvent::stream);
-      versions_[stream] = found->version.value + static_cast<std::uint64_t>(ours);
-      known = &stream;
-    }
-  }
-  if (known == nullptr) return std::nullopt;
-  return Check::stream(*known, Expect::exactly(*versions_[*known]));
-}
-
-void SentVersions::forget() {
-  versions_.clear();
-  unseen_is_new_ = false;
-}
-
-void SentVersions::forget_unknown() {
-  std::erase_if(versions_, [](const auto& stream) { return !stream.second; });
-}
-
 struct Pipeline::Sent {
   Unit unit{};
   std::size_t bytes{};
@@ -81,7 +49,6 @@ Pipeline::Pipeline(EventStore& store, PipelineOptions options)
     : store_(store),
       options_(std::move(options)),
       call_{.timeout = options_.timeout, .session = some_session()},
-      versions_(store),
       shared_(std::make_shared<Shared>()) {}
 
 Pipeline::~Pipeline() { wait_for_all(); }
@@ -89,10 +56,7 @@ Pipeline::~Pipeline() { wait_for_all(); }
 Result<std::uint64_t> Pipeline::begin() {
   const auto tracked = store_.tracked(options_.source);
   if (!tracked) return std::unexpected(tracked.error());
-  const auto statistics = store_.statistics();
-  if (!statistics) return std::unexpected(statistics.error());
-  if (!statistics->durable) versions_.store_is_empty();
-  totals_.tracked_to = *tracked;
+  totals_.tracked_to = sent_to_ = *tracked;
   return *tracked;
 }
 
@@ -129,7 +93,7 @@ Result<void> Pipeline::pump() {
     }
     const bool full = sent_.size() >= options_.units_in_flight_max ||
                       (!sent_.empty() && bytes_in_flight_ >= options_.bytes_in_flight_max);
-    if (full || (!sent_.empty() && !chain_)) {
+    if (full) {
       wait_for_an_answer();
       continue;
     }
@@ -139,13 +103,9 @@ Result<void> Pipeline::pump() {
 
 Result<void> Pipeline::send_next() {
   auto& unit = waiting_.front();
-  AppendRequest request{.events = std::move(unit.events),
-                        .tracking = {{.source = options_.source, .position = unit.tracked_to}}};
-  if (sent_.empty()) {
-    versions_.forget_unknown();
-  } else {
-    request.checks.push_back(*chain_);
-  }
+  AppendRequest request{
+      .events = std::move(unit.events),
+      .tracking = {{.source = options_.source, .position = unit.tracked_to, .after = sent_to_}}};
   auto encoded = EncodedAppend::encode(request);
   unit.events = std::move(request.events);
   if (!encoded) {
@@ -154,7 +114,7 @@ Result<void> Pipeline::send_next() {
     if (auto error = collect()) return recover(std::move(*error));
     return refuse_front(encoded.error());
   }
-  chain_ = versions_.count(unit.events);
+  sent_to_ = unit.tracked_to;
   auto sent = std::make_shared<Sent>();
   sent->bytes = encoded->bytes().size();
   sent->unit = std::move(unit);
@@ -218,11 +178,10 @@ Result<void> Pipeline::recover(Error error) {
     sent_.pop_back();
   }
   bytes_in_flight_ = 0;
-  chain_.reset();
-  versions_.forget();
+  sent_to_ = totals_.tracked_to;
   if (is_about_this_append(error.code)) return refuse_front(error);
-  const bool again = remedy(error.code) == Remedy::kRepeat || error.code == ErrorCode::kConflict ||
-                     error.code == ErrorCode::kAlreadyTracked;
+  const bool again =
+      remedy(error.code) == Remedy::kRepeat || error.code == ErrorCode::kAlreadyTracked;
   if (!again) return std::unexpected(std::move(error));
   if (error.code == ErrorCode::kOverloaded)
     options_.units_in_flight_max = std::max<std::size_t>(1, options_.units_in_flight_max / 2);
@@ -236,10 +195,18 @@ Result<void> Pipeline::refuse_front(const Error& error) {
   return {};
 }
 
+Error Pipeline::another_is_at_work(std::uint64_t tracked) const {
+  return {
+      .code = ErrorCode::kAlreadyTracked,
+      .message = fmt::format("somebody else takes in {} at the same time, and has come to {} with "
+                             "other appends than these: let one of the two end first",
+                             options_.source, tracked)};
+}
+
 // Asks the store how far the source has come and drops what is written.
 Result<void> Pipeline::look_again(const Error& error) {
   for (Error last = error;;) {
-    if (remedy(last.code) == Remedy::kRepeat || last.code == ErrorCode::kConflict) {
+    if (remedy(last.code) == Remedy::kRepeat) {
       if (auto paused = pause(last); !paused) return paused;
     }
     const auto tracked = store_.tracked(options_.source);
@@ -254,7 +221,10 @@ Result<void> Pipeline::look_again(const Error& error) {
       waiting_.pop_front();
       any = true;
     }
-    if (error.code == ErrorCode::kAlreadyTracked && !any) return std::unexpected(error);
+    const bool torn = !waiting_.empty() && waiting_.front().places.front() <= *tracked;
+    if (torn || (error.code == ErrorCode::kAlreadyTracked && !any))
+      return std::unexpected(another_is_at_work(*tracked));
+    sent_to_ = totals_.tracked_to = *tracked;
     return {};
   }
 }

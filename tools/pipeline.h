@@ -4,11 +4,9 @@
 // written and how far the source has come change together: a source read again from
 // tracked(source) on is neither written twice nor left out.
 //
-// Appends are sent without waiting for the answers of those before. None may be written behind one
-// that was not, so each, unless nothing is in flight, carries a check that holds only when the one
-// before it was written: a stream that one wrote to is at the version it left. (A third writer that
-// appends to that very stream between the two could make it hold; what is tracked stays true to
-// what is written even then.) When an append fails, everything in flight is waited for,
+// Appends are sent without waiting for the answers of those before. None is written behind one that
+// was not, because each says how far the one before it comes (Tracking::after), also against
+// another import of the same source. When an append fails, everything in flight is waited for,
 // tracked(source) says what was written, and the rest is sent again, the same events with the same
 // ids.
 #pragma once
@@ -21,7 +19,6 @@
 #include <optional>
 #include <stop_token>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "esdb/event_store.h"
@@ -49,29 +46,6 @@ struct PipelineOptions {
 struct PipelineTotals {
   std::uint64_t events{}, appends{};
   std::uint64_t tracked_to{};  // everything of the source up to here is written or was left out
-};
-
-// The version each stream has once everything sent is written, as far as that is known.
-// Threads: one.
-class SentVersions {
- public:
-  explicit SentVersions(EventStore& store) : store_(store) {}
-  void store_is_empty() { unseen_is_new_ = true; }  // a stream not seen here has version 0
-
-  // Counts the events about to be sent. The answer holds only when they are written; nothing where
-  // no stream of theirs has a known version.
-  std::optional<Check> count(const std::vector<NewEvent>& events);
-
-  void forget();          // another writer was there
-  void forget_unknown();  // nothing is in flight: what is unknown can be asked for again
-
- private:
-  static constexpr std::size_t kStreamsMax = 500'000;
-
-  EventStore& store_;
-  bool unseen_is_new_ = false;
-  // Nothing: written to by an append in flight from a version that is not known.
-  std::unordered_map<std::string, std::optional<std::uint64_t>> versions_{};
 };
 
 // Threads: one; completions meet it in Shared.
@@ -104,18 +78,18 @@ class Pipeline {
   Result<void> look_again(const Error& error);
   Result<void> refuse_front(const Error& error);
   Result<void> pause(const Error& error);
+  Error another_is_at_work(std::uint64_t tracked) const;
   void written(const Unit& unit);
 
   EventStore& store_;
   PipelineOptions options_;
   CallOptions call_{};
-  SentVersions versions_;
-  std::optional<Check> chain_{};  // what the next append needs to hold behind the last one sent
-  std::deque<Unit> waiting_{};    // to be sent
+  std::deque<Unit> waiting_{};  // to be sent
   std::deque<std::shared_ptr<Sent>> sent_{};
   std::size_t bytes_in_flight_ = 0;
   std::shared_ptr<Shared> shared_;
   PipelineTotals totals_{};
+  std::uint64_t sent_to_ = 0;  // what is stored once everything sent is written
   std::optional<std::chrono::steady_clock::time_point> stuck_since_{};
   std::chrono::milliseconds pause_{0};
 };

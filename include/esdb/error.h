@@ -31,7 +31,8 @@ enum class ErrorCode : std::uint16_t {
   // 2. The request was judged against the log and does not hold. Nothing was written.
   kConflict = 10,        // a stream or unchanged check: read what is new, decide again
   kAlreadyExists = 11,   // an absent check: the thing exists; deciding again will not help
-  kAlreadyTracked = 12,  // tracking is not ahead of what is stored: this was done before
+  kAlreadyTracked = 12,  // tracking is not ahead of what is stored: this was done before (or what
+                         // is stored is not what Tracking::after says)
   kIdConflict = 13,      // some of these ids are in the log, but not as this append
 
   // 3. Not now. Nothing was written. The same request may succeed later.

@@ -50,7 +50,7 @@ AppendRequest everything_at_once() {
                      Check::stream("order-4", Expect::any()),
                      Check::unchanged(types({"A", "B"}).tagged({{"k", "v"}}) | category("c"), 12),
                      Check::absent(stream("s") | tagged({"t"}))},
-          .tracking = {{"source", 3}, {"other", ~std::uint64_t{0}}}};
+          .tracking = {{"source", 3, 2}, {"other", ~std::uint64_t{0}}}};
 }
 
 void expect_same(const EncodedAppend::Parts& a, const EncodedAppend::Parts& b) {
@@ -77,6 +77,7 @@ void expect_same(const EncodedAppend::Parts& a, const EncodedAppend::Parts& b) {
   for (std::size_t i = 0; i < a.tracking.size(); ++i) {
     EXPECT_EQ(a.tracking[i].source, b.tracking[i].source);
     EXPECT_EQ(a.tracking[i].position, b.tracking[i].position);
+    EXPECT_EQ(a.tracking[i].after, b.tracking[i].after);
   }
   EXPECT_EQ(a.event_bytes, b.event_bytes);
   EXPECT_EQ(a.event_bytes_max, b.event_bytes_max);

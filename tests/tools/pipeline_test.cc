@@ -185,6 +185,20 @@ TEST_F(PipelineTest, AnotherImportOfTheSameSourceDoesNoHarm) {
   EXPECT_EQ(written(), up_to(kUnits));
 }
 
+TEST_F(PipelineTest, AnotherImportWithOtherAppendsEndsIt) {
+  FlakyStore flaky(store, {});
+  flaky.before_append = [this](std::size_t number) {
+    if (number != 10) return;
+    auto made = unit(11);
+    made.events.pop_back();
+    store->append({.events = made.events, .tracking = {{"source", 21}}}).value();
+  };
+  const auto done = run(flaky);
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code, ErrorCode::kAlreadyTracked);
+  EXPECT_EQ(store->count(everything()).value(), 21u);
+}
+
 TEST_F(PipelineTest, RandomFaultsNeverLoseOrDoubleAUnit) {
   const auto seed = std::random_device{}();
   SCOPED_TRACE(seed);
