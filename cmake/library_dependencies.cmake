@@ -2,6 +2,10 @@
 # esdb-config.cmake includes this file. All of it comes from Debian packages (scripts/packages).
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
+# Its package looks for libatomic, which comes with GCC, by a check that succeeds in C only.
+if(NOT CMAKE_C_COMPILER_LOADED)
+  set(FOUND_LIBATOMIC TRUE)
+endif()
 find_package(CapnProto REQUIRED)
 pkg_check_modules(LMDB REQUIRED IMPORTED_TARGET lmdb)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)

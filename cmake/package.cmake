@@ -5,28 +5,16 @@
 #   esdb::testing   esdb/testing.h, for the tests of such a program
 include(CMakePackageConfigHelpers)
 
-set(esdb_libraries)
-foreach(folder protocol wire storage remote client application testing)
-  if(TARGET esdb_${folder})
-    list(APPEND esdb_libraries esdb_${folder})
-  endif()
-endforeach()
+# All that stands behind the first two: what an installed program links, it needs in archives.
+set(esdb_libraries esdb_protocol esdb_wire esdb_storage esdb_remote esdb_client esdb_application
+    esdb_testing)
 add_library(esdb INTERFACE)
 add_library(esdb::esdb ALIAS esdb)
-foreach(library application client storage protocol)
-  if(TARGET esdb_${library})
-    target_link_libraries(esdb INTERFACE esdb_${library})
-  endif()
-endforeach()
+target_link_libraries(esdb INTERFACE esdb_application esdb_client)
 
-install(TARGETS esdb ${esdb_libraries} EXPORT esdb
-        ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(TARGETS esdb ${esdb_libraries} EXPORT esdb ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/esdb DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-foreach(program esdb-server esctl)
-  if(TARGET ${program})
-    install(TARGETS ${program} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-  endif()
-endforeach()
+install(TARGETS esdb-server esctl RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 
 set(esdb_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/esdb)
 configure_package_config_file(cmake/esdb-config.cmake.in ${PROJECT_BINARY_DIR}/esdb-config.cmake
