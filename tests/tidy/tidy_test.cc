@@ -228,11 +228,13 @@ TEST(Tidy, ASourceThatDoesNotIncludeItsHeaderFirstIsFound) {
 }
 
 TEST(Tidy, AnEngineSourceWithoutATestIsFound) {
+  const std::pair<std::string, std::string> log_test = {"tests/storage/log_test.cc", ""};
   EXPECT_EQ(found(check_storage_tests, Files{{"storage/log.cc", ""}}),
             Said{"storage/log.cc untested"});
-  EXPECT_EQ(
-      found(check_storage_tests, Files{{"storage/log.cc", ""}, {"tests/storage/log_test.cc", ""}}),
-      Said{});
+  EXPECT_EQ(found(check_storage_tests, Files{{"storage/log.cc", ""}, log_test}), Said{});
+  EXPECT_EQ(found(check_storage_tests, Files{{"storage/log_read.cc", ""}, log_test}), Said{});
+  EXPECT_EQ(found(check_storage_tests, Files{{"storage/logic.cc", ""}, log_test}),
+            Said{"storage/logic.cc untested"});
 }
 
 TEST(Tidy, ASourceThatNoBuildFileNamesIsFound) {
