@@ -87,18 +87,17 @@ class Batch {
   // checkpoint to keep once this batch is handled.
   Position considered() const { return progress_.considered.position; }
   const Checkpoint& checkpoint() const { return progress_.considered; }
-  // The durable position: a subscription's when the batch was made, a read's when the read began
-  // (its first next()), which is where it ends.
-  Position head() const { return progress_.head; }
-  bool caught_up() const { return considered() >= head(); }  // forwards: nothing more up to head()
+  Position head() const { return progress_.head; }  // the durable position when it was made
+  bool caught_up() const { return considered() >= head(); }  // forwards: nothing more just then
   std::uint64_t lag() const {                                // forwards: positions not considered
     return caught_up() ? 0 : head().value - considered().value;
   }
   Time considered_time() const { return progress_.considered_time; }  // commit time of considered()
   Time head_time() const { return progress_.head_time; }              // commit time of head()
   bool finished() const { return progress_.finished; }                // of a read: the last batch
-  // Of a query whose items all name the same one stream, and no category: that stream's version at
-  // head(), 0 = never written. For a read that was read to its end it is what a check needs.
+  // Of a query whose items all name the same one stream, and no category: that stream's version, 0
+  // = never written. A subscription's at head(); a read's where the read ends, whatever was written
+  // since: what a check needs that rests on it.
   Version version() const { return progress_.version; }
 
   struct Progress {
