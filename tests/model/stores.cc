@@ -1,12 +1,16 @@
 #include "tests/model/stores.h"
 
 #include <poll.h>
+#include <stdlib.h>
 
 #include <chrono>
+#include <filesystem>
 #include <ostream>
+#include <stdexcept>
 #include <thread>
 #include <utility>
 
+#include "storage/embedded_store.h"
 #include "tests/fixtures/reference_store.h"
 
 namespace esdb::model {
@@ -17,6 +21,41 @@ class ReferenceHome final : public Home {
   Result<std::unique_ptr<EventStore>> open(const OpenOptions& options) override {
     return fixtures::make_reference_store(options, {.id_window = options.memory / 12 / 40});
   }
+};
+
+class MemoryHome final : public Home {
+ public:
+  Result<std::unique_ptr<EventStore>> open(const OpenOptions& options) override {
+    return storage::open_memory(options);
+  }
+};
+
+class ScratchDirectory {
+ public:
+  ScratchDirectory() {
+    std::string path = std::filesystem::temp_directory_path() / "esdb-model-XXXXXX";
+    if (::mkdtemp(path.data()) == nullptr) throw std::runtime_error("no scratch directory");
+    path_ = path;
+  }
+  ScratchDirectory(const ScratchDirectory&) = delete;
+  ScratchDirectory& operator=(const ScratchDirectory&) = delete;
+  ~ScratchDirectory() { std::filesystem::remove_all(path_); }
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_{};
+};
+
+class DirectoryHome final : public Home {
+ public:
+  Result<std::unique_ptr<EventStore>> open(const OpenOptions& options) override {
+    auto own = options;
+    own.clock = nullptr;
+    return storage::open_directory(scratch_.path() / "store", own);
+  }
+
+ private:
+  ScratchDirectory scratch_{};
 };
 
 template <class Kind>
@@ -34,6 +73,16 @@ const std::vector<Body>& bodies() {
       {.name = "ReferenceDrivenByItsCaller",
        .make_home = make<ReferenceHome>,
        .takes_clock = true,
+       .drive = Drive::kCaller},
+      {.name = "Memory", .make_home = make<MemoryHome>, .takes_clock = true},
+      {.name = "MemoryDrivenByItsCaller",
+       .make_home = make<MemoryHome>,
+       .takes_clock = true,
+       .drive = Drive::kCaller},
+      {.name = "Directory", .make_home = make<DirectoryHome>, .persists = true},
+      {.name = "DirectoryDrivenByItsCaller",
+       .make_home = make<DirectoryHome>,
+       .persists = true,
        .drive = Drive::kCaller},
   };
   return kAll;
