@@ -140,11 +140,10 @@ Result<Statistics> statistics(const Sources& sources) {
                    .bytes = log.bytes(),
                    .segments = log.segments()};
   found.indexed = sources.index != nullptr ? sources.index->indexed().last : found.durable;
-  if (found.durable) {
-    auto frame = log.frame_of(found.durable);
-    if (!frame) return std::unexpected(frame.error());
-    found.last_committed = frame->committed;
-  }
+  // Of the last frame, not of the last event: tracking alone is a commit too.
+  auto frame = log.frame(log.durable_frame());
+  if (!frame) return std::unexpected(frame.error());
+  if (*frame) found.last_committed = (*frame)->committed;
   auto lookup = lookup_of(sources);
   if (!lookup) {
     // While the index is rebuilt the rest is told all the same.
