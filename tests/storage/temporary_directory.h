@@ -12,7 +12,7 @@ namespace esdb::storage {
 class TemporaryDirectory {
  public:
   TemporaryDirectory() {
-    std::string name = testing::TempDir() + "/esdb-XXXXXX";
+    std::string name = ::testing::TempDir() + "/esdb-XXXXXX";
     EXPECT_NE(::mkdtemp(name.data()), nullptr) << name;
     path_ = std::filesystem::canonical(name);
   }
