@@ -1,11 +1,13 @@
 #include "storage/driver.h"
 
 #include <poll.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <thread>
+#include <utility>
 
 #include "storage/check.h"
 
@@ -51,11 +53,27 @@ void Wake::wait_until(Waiter::TimePoint until) const {
   ::ppoll(&watched, 1, &time, nullptr);
 }
 
+// Two eventfds behind one: a blocked caller on another thread, which drives, drains only the
+// ring's, and so never takes what was meant for the program's loop.
+Driver::Driver(Drive drive) : drive_(drive) {
+  if (drive_ != Drive::kCaller) return;
+  loop_fd_ = ::epoll_create1(EPOLL_CLOEXEC);
+  ESDB_CHECK(loop_fd_ >= 0);
+  for (const auto* wake : {&ring_wake_, &idle_wake_}) {
+    epoll_event watched{.events = EPOLLIN, .data = {}};
+    ESDB_CHECK(::epoll_ctl(loop_fd_, EPOLL_CTL_ADD, wake->fd(), &watched) == 0);
+  }
+}
+
+Driver::~Driver() {
+  if (loop_fd_ >= 0) ::close(loop_fd_);
+}
+
 void Driver::nudge() {
   if (driven_.load()) {
     ring_wake_.signal();
   } else {
-    idle_wake().signal();
+    idle_wake_.signal();
   }
 }
 
@@ -73,16 +91,17 @@ bool Driver::take_role() {
 }
 
 void Driver::leave_role() {
-  const bool work = writer_->has_work();
+  // The program's loop watches the ring itself: what is in flight is no reason to wake it.
+  const bool work = drive_ == Drive::kCaller ? writer_->looks_again_at_once() : writer_->has_work();
   driven_.store(false);
   // A request that came between the look and the store saw the role taken and woke the ring fd;
   // looking again covers it.
-  if (work || !inbox_->empty()) idle_wake().signal();
+  if (work || !inbox_->empty()) idle_wake_.signal();
 }
 
 void Driver::drive_until_fired(Waiter& waiter, TimePoint deadline, const std::stop_token& stop) {
   const std::stop_callback wake(stop, [this] { ring_wake_.signal(); });
-  while (!waiter.fired() && !stop.stop_requested()) {
+  while (!waiter.fired() && !stop.stop_requested() && !shutting_.load()) {
     in_flight_.store(false);
     ring_wake_.drain();
     writer_->advance();
@@ -100,21 +119,25 @@ Driver::End Driver::wait(Waiter& waiter, TimePoint deadline, const std::stop_tok
                          While what) {
   const bool drives = what == While::kAppending || drive_ == Drive::kCaller;
   const std::stop_callback wake(stop, [&waiter] { waiter.fire(); });
+  bool told = false;
   for (;;) {
     if (stop.stop_requested()) return End::kStopped;
     if (waiter.fired()) return End::kFired;
     const auto now = std::chrono::steady_clock::now();
     if (now >= deadline) return End::kDeadline;
-    if (drives && take_role()) {
+    if (drives && !shutting_.load() && take_role()) {
       drive_until_fired(waiter, deadline, stop);
       leave_role();
       continue;
     }
+    // Who drives may be waiting for something else than a write.
+    if (what == While::kAppending && !std::exchange(told, true)) requested();
     waiter.wait_until(drive_ == Drive::kCaller ? std::min(deadline, now + kRolePause) : deadline);
   }
 }
 
 bool Driver::turn() {
+  idle_wake_.drain();
   if (!take_role()) return false;
   in_flight_.store(false);
   ring_wake_.drain();
@@ -125,6 +148,7 @@ bool Driver::turn() {
 }
 
 void Driver::shut() {
+  shutting_.store(true);
   while (!take_role()) {
     ring_wake_.signal();
     std::this_thread::sleep_for(kRolePause);

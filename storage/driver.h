@@ -6,7 +6,7 @@
 //
 //   ring fd   readable when a write is done or something new waits: watched by whoever drives
 //   idle fd   readable when there is work and nobody drives: watched by the store's thread
-//   (Drive::kCaller has one fd for both: EventStore::wake_fd())
+//   (with Drive::kCaller the program's loop watches both, through one fd: EventStore::wake_fd())
 //
 // Threads: any.
 #pragma once
@@ -44,7 +44,10 @@ class Driver {
  public:
   using TimePoint = Waiter::TimePoint;
 
-  explicit Driver(Drive drive) : drive_(drive) {}
+  explicit Driver(Drive drive);
+  ~Driver();
+  Driver(const Driver&) = delete;
+  Driver& operator=(const Driver&) = delete;
   void attach(Writer& writer, Inbox& inbox) {
     writer_ = &writer;
     inbox_ = &inbox;
@@ -71,24 +74,25 @@ class Driver {
   void run(const std::stop_token& stop);
 
   // Drive::kCaller: the program's loop is to call advance().
-  void wake_loop() const { idle_wake().signal(); }
+  void wake_loop() const { idle_wake_.signal(); }
 
   int ring_fd() const { return ring_wake_.fd(); }
-  int wake_fd() const { return drive_ == Drive::kCaller ? ring_wake_.fd() : -1; }
+  int wake_fd() const { return loop_fd_; }
 
  private:
   bool take_role();
   void leave_role();
   void drive_until_fired(Waiter& waiter, TimePoint deadline, const std::stop_token& stop);
-  const Wake& idle_wake() const { return drive_ == Drive::kCaller ? ring_wake_ : idle_wake_; }
 
   const Drive drive_;
   Writer* writer_ = nullptr;
   Inbox* inbox_ = nullptr;
   Wake ring_wake_;
   Wake idle_wake_;
+  int loop_fd_ = -1;  // Drive::kCaller: readable when one of the two is
   std::atomic<bool> driven_{false};
   std::atomic<bool> in_flight_{false};  // told by whoever drives, at the end of a turn
+  std::atomic<bool> shutting_{false};   // the role is wanted back, for good
 };
 
 }  // namespace esdb::storage

@@ -15,8 +15,11 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Between attempts to prepare while the index is rebuilt.
+// Between attempts to prepare while the index is rebuilt, or while the session has others there.
 constexpr std::chrono::milliseconds kIndexPause{20};
+// How often a caller that has to drive the store itself looks whether the queue has room.
+constexpr std::chrono::milliseconds kQueuePause{1};
+constexpr std::chrono::hours kPracticallyForever{24 * 365 * 10};
 
 Error error_of(ErrorCode code, std::string message) {
   return {.code = code, .message = std::move(message)};
@@ -87,6 +90,7 @@ class EmbeddedStore final : public EventStore {
   Result<void> check(const EncodedAppend& append) const;
   RequestPtr request_of(EncodedAppend append, const CallOptions& call) const;
   Result<void> prepare_until(Request& request, const CallOptions& call) const;
+  Result<void> put_until(RequestPtr& request) const;
 
   const std::shared_ptr<Engine> engine_;
 };
@@ -117,23 +121,47 @@ RequestPtr EmbeddedStore::request_of(EncodedAppend append, const CallOptions& ca
   request->bytes = append.bytes().size();
   request->parts = std::move(append.parts);
   const auto timeout = call.timeout.count() != 0 ? call.timeout : engine_->options().timeout;
-  request->deadline = timeout == kForever ? Clock::time_point::max() : Clock::now() + timeout;
+  request->deadline =
+      timeout >= kPracticallyForever ? Clock::time_point::max() : Clock::now() + timeout;
   request->stop = call.stop;
   request->session = call.session;
   return request;
 }
 
-// A blocking caller prepares in its own thread, and waits there while the index is rebuilt.
+// A blocking caller prepares in its own thread, and waits there while the index is rebuilt. What
+// came before it in its session and is still being prepared goes first.
 Result<void> EmbeddedStore::prepare_until(Request& request, const CallOptions& call) const {
   for (;;) {
-    auto prepared = prepare(request, engine_->sources());
-    if (prepared || prepared.error().code != ErrorCode::kUnavailable) return prepared;
+    Result<void> prepared = std::unexpected(
+        error_of(ErrorCode::kTimedOut, "append: the deadline passed before it was taken up"));
+    if (!engine_->preparer().holds_session(request.session)) {
+      prepared = prepare(request, engine_->sources());
+      if (prepared || prepared.error().code != ErrorCode::kUnavailable) return prepared;
+    }
     if (Clock::now() >= request.deadline) return prepared;
     if (call.stop.stop_requested())
       return std::unexpected(error_of(ErrorCode::kCancelled, "append: stopped while it waited"));
     if (engine_->is_closing())
       return std::unexpected(error_of(ErrorCode::kClosed, "append: the store was closed"));
     std::this_thread::sleep_for(kIndexPause);
+  }
+}
+
+// Where the program drives the store, nobody but this thread may be there to make room.
+Result<void> EmbeddedStore::put_until(RequestPtr& request) const {
+  const bool drives = engine_->options().drive == Drive::kCaller;
+  const auto deadline = request->deadline;
+  for (;;) {
+    const auto until = drives ? std::min(deadline, Clock::now() + kQueuePause) : deadline;
+    if (engine_->inbox().put_until(request, until)) return {};
+    if (engine_->is_closing()) return std::unexpected(engine_->refused());
+    if (request->stop.stop_requested())
+      return std::unexpected(
+          error_of(ErrorCode::kCancelled, "append: stopped while the queue was full"));
+    if (Clock::now() >= deadline)
+      return std::unexpected(
+          error_of(ErrorCode::kTimedOut, "append: the deadline passed while the queue was full"));
+    if (drives) engine_->driver().turn();
   }
 }
 
@@ -159,11 +187,7 @@ Result<Appended> EmbeddedStore::append(EncodedAppend append, const CallOptions& 
   };
   const auto phase = request->phase;
   const auto deadline = request->deadline;
-  if (!engine_->inbox().put_until(request, deadline)) {
-    if (engine_->is_closing()) return std::unexpected(engine_->refused());
-    return std::unexpected(
-        error_of(ErrorCode::kTimedOut, "append: the deadline passed while the queue was full"));
-  }
+  if (auto ok = put_until(request); !ok) return std::unexpected(ok.error());
   const auto end =
       engine_->driver().wait(waiting->waiter, deadline, call.stop, Driver::While::kAppending);
   {

@@ -7,6 +7,7 @@
 #include "storage/memory_io.h"
 #include "storage/posix_io.h"
 #include "storage/recovery.h"
+#include "storage/replay.h"
 #include "storage/store_cursor.h"
 #include "storage/threads.h"
 #include "storage/uring_io.h"
@@ -28,7 +29,7 @@ constexpr std::size_t kIdBytes = 40;
 std::size_t window_ids(std::size_t memory) {
   return std::min<std::size_t>(kIdWindowMax, memory / 12 / kIdBytes);
 }
-std::size_t inbox_bytes(std::size_t memory) { return memory / 16; }
+std::size_t inbox_bytes(std::size_t memory) { return memory / 32; }
 std::size_t tail_bytes(std::size_t memory) { return memory / 16 * 3; }
 std::size_t index_dirty_bytes(std::size_t memory) { return memory / 16 * 5; }
 
@@ -84,8 +85,10 @@ Result<void> Engine::open_files(const std::string& directory) {
     return {};
   }
   const auto index_directory = directory + "/index";
-  log_options.indexed_frame = [&](const Uuid& store_id, std::uint64_t seed) {
-    return Index::claimed_frame(index_directory, store_id, seed);
+  log_options.indexed_frame = [&](const LogOptions::Known& known) {
+    return Index::claimed_frame(
+        {.directory = index_directory, .store_id = known.store_id, .seed = known.seed},
+        known.last_epoch_id, options_.access);
   };
   auto log = open_log(*io_, log_options);
   if (!log) return std::unexpected(log.error());
@@ -102,18 +105,12 @@ Result<void> Engine::open_index(const std::string& directory) {
   auto index = is_read_only() ? Index::open_read_only(options, *log_) : Index::open(options, *log_);
   if (!index) return std::unexpected(index.error());
   index_ = std::move(*index);
-  // While it is rebuilt nothing is appended, so the tail begins where the log ends.
-  FrameMark mark = index_->indexed();
-  if (index_->needs_rebuild()) {
-    auto end = log_->frame(log_->durable_frame());
-    if (!end) return std::unexpected(end.error());
-    mark = end->value_or(FrameMark{});
-  }
+  // Read-only and without a usable index, the tail index holds the whole log.
+  const FrameMark mark = index_ ? index_->tail_begins() : FrameMark{};
   tail_ = std::make_unique<TailIndex>(
       mark, TailOptions{.keeps_everything = is_read_only(),
                         .dirty_bytes = index_dirty_bytes(options_.memory)});
-  if (auto ok = replay_tail(*log_, *tail_, mark.frame_number); !ok)
-    return std::unexpected(ok.error());
+  if (auto ok = replay_tail(*log_, *tail_); !ok) return std::unexpected(ok.error());
   if (!is_read_only()) indexer_ = std::make_unique<Indexer>(*index_, *tail_, *log_);
   return {};
 }
@@ -154,6 +151,7 @@ Result<void> Engine::wire() {
                       .answer =
                           [this](RequestPtr request, Result<Appended> result) {
                             answer(std::move(request), std::move(result));
+                            driver_.nudge();  // its caller may be the one who drives
                           }});
   writer_ = std::make_unique<Writer>(
       Writer::Parts{.io = *io_,
@@ -222,7 +220,7 @@ void Engine::run_background(const std::stop_token& stop) {
       driver_.nudge();
     }
     const auto due = tail_->next_due();
-    if ((step && *step) || (due && *due <= Clock::now())) driver_.nudge();
+    if ((step && *step) || (due && *due <= Clock::now()) || writer_->is_stalled()) driver_.nudge();
     if (step && *step) continue;
     const auto latest = Clock::now() + kBackgroundPause;
     background_wake_.wait_until(std::min(latest, log_->next_due().value_or(latest)));
@@ -321,6 +319,17 @@ void Engine::close() {
   }
   completions_.close();
   stop_indexing();
+  // Cursors may hold on to the engine; memory, files and the directory's lock are free all the
+  // same.
+  readers_.reset();
+  preparer_.reset();
+  writer_.reset();
+  ring_.reset();
+  indexer_.reset();
+  window_.reset();
+  tail_.reset();
+  index_.reset();
+  log_.reset();
 }
 
 void Engine::stop_writing() {

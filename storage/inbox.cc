@@ -23,10 +23,15 @@ void Inbox::put_again(RequestPtr request) {
 }
 
 bool Inbox::put_until(RequestPtr& request, std::chrono::steady_clock::time_point deadline) {
+  const auto stop = request->stop;
+  const std::stop_callback wake(stop, [this] {
+    const std::lock_guard woken(mutex_);
+    room_.notify_all();
+  });
   std::unique_lock lock(mutex_);
-  const bool room =
-      room_.wait_until(lock, deadline, [&] { return closed_ || has_room(request->bytes); });
-  if (!room || closed_) return false;
+  const auto may_go = [&] { return closed_ || stop.stop_requested() || has_room(request->bytes); };
+  if (!room_.wait_until(lock, deadline, may_go)) return false;
+  if (closed_ || stop.stop_requested()) return false;
   ++count_;
   bytes_ += request->bytes;
   waiting_bytes_ += request->bytes;

@@ -30,7 +30,8 @@ class Inbox {
   bool put(RequestPtr& request);
   // A request that was in it before, prepared again: never refused.
   void put_again(RequestPtr request);
-  // Blocks until there is room, the deadline passes, or the inbox is closed; true: put.
+  // Blocks until there is room, the deadline passes, the request's stop token says so, or the inbox
+  // is closed; true: put.
   bool put_until(RequestPtr& request, std::chrono::steady_clock::time_point deadline);
 
   // Takes everything that waits, in order; those prepared again first.

@@ -78,10 +78,11 @@ bool Preparer::do_job(Job& job) {
     const std::lock_guard lock(mutex_);
     if (!closing_) return false;
   }
-  if (!prepared) {
-    tells_.answer(std::move(job.request), std::unexpected(prepared.error()));
-  } else if (job.request->prepared_again) {
+  if (job.request->prepared_again) {
+    if (!prepared) job.request->failed = prepared.error();
     tells_.prepared_again(std::move(job.request));
+  } else if (!prepared) {
+    tells_.answer(std::move(job.request), std::unexpected(prepared.error()));
   } else {
     tells_.prepared(std::move(job.request));
   }

@@ -23,6 +23,8 @@ class Preparer {
  public:
   struct Tells {
     std::function<void(RequestPtr)> prepared;  // into the queue, for the first time
+    // Back to where it was in the queue, also when it `failed`: what its session has behind it
+    // waits for it there.
     std::function<void(RequestPtr)> prepared_again;
     std::function<void(RequestPtr, Result<Appended>)> answer;
   };

@@ -50,9 +50,19 @@ struct Reader::Making {
   Position considered{};  // so far
   std::optional<Version> version{};
 
-  bool is_full() const { return bytes_left == 0; }
-  void took(const RecordedEvent::Stored& event) {
-    bytes_left -= std::min(bytes_left, event.encoded.size());
+  std::size_t taken = 0;
+  bool refused = false;  // an event found no room: the next batch begins with it
+
+  bool is_full() const { return refused || bytes_left == 0; }
+  // Takes an event that matches; false: the batch is full. The first one goes in whatever its size.
+  bool take(const RecordedEvent::Stored& event) {
+    const auto size = event.encoded.size();
+    refused = refused || (taken > 0 && size > bytes_left);
+    if (refused) return false;
+    bytes_left -= std::min(bytes_left, size);
+    ++taken;
+    --left;
+    return true;
   }
 };
 
@@ -89,16 +99,18 @@ Result<void> Reader::begin(const Sources& sources) {
     if (!first) return std::unexpected(first.error());
     upper_ = std::min(upper_, Position{first->value - 1});
   }
+  if (auto ok = begin_at(options_.start, sources); !ok) return ok;
   if (options_.since) {
     auto first = sources.log.first_at_or_after(*options_.since);
     if (!first) return std::unexpected(first.error());
     lower_ = first->value - 1;
   }
-  if (auto ok = begin_at(options_.start, sources); !ok) return ok;
+  start_ = seen_;
   if (is_backwards()) {
     seen_ = seen_ ? std::min(seen_, Position{upper_.value + 1}) : Position{upper_.value + 1};
-  } else {
-    seen_ = std::max(seen_, lower_);
+    top_ = seen_.value - 1;
+  } else if (seen_ < upper_) {
+    seen_ = std::max(seen_, std::min(lower_, upper_));
   }
   begun_ = true;
   return {};
@@ -122,13 +134,27 @@ Result<void> Reader::begin_at(const Start& start, const Sources& sources) {
       return begin_at_checkpoint(start.checkpoint, sources);
     case Start::Kind::kVersion:
       return begin_at_version(start.number, sources);
-    case Start::Kind::kTime: {
-      auto first = sources.log.first_at_or_after(start.time);
-      if (!first) return std::unexpected(first.error());
-      seen_ = first->value - 1;
+    case Start::Kind::kTime:
+      seen_ = 0;
+      if (kind_ == Kind::kSubscription) {
+        is_before_its_time_ = true;
+        return pass_time(sources);
+      }
+      options_.since = std::max(options_.since.value_or(Time::min()), start.time);
       return {};
-    }
   }
+  return {};
+}
+
+// A subscription that begins at a time does not give what is committed before it, in the future
+// too.
+Result<void> Reader::pass_time(const Sources& sources) {
+  if (!is_before_its_time_) return {};
+  const auto durable = sources.log.durable();
+  auto first = sources.log.first_at_or_after(options_.start.time);
+  if (!first) return std::unexpected(first.error());
+  seen_ = std::max(seen_, Position{first->value - 1});
+  is_before_its_time_ = *first > durable;
   return {};
 }
 
@@ -169,10 +195,13 @@ Result<void> Reader::begin_at_version(Version seen, const Sources& sources) {
 Result<Batch> Reader::read(const Sources& sources, std::size_t max_bytes) {
   if (!begun_)
     if (auto ok = begin(sources); !ok) return std::unexpected(ok.error());
+  if (auto ok = pass_time(sources); !ok) return std::unexpected(ok.error());
   Making making{.bytes_left = std::max<std::size_t>(max_bytes, 1), .left = left_};
   making.end = is_backwards() ? lower_ : end(sources.log);
   making.considered = seen_;
-  if (auto ok = make(sources, making); !ok) return std::unexpected(ok.error());
+  // What lies before the place of an error is given first; the next call meets the error again.
+  if (auto ok = make(sources, making); !ok && making.memory->stored.empty())
+    return std::unexpected(ok.error());
   return finish(sources, std::move(making));
 }
 
@@ -249,16 +278,13 @@ Result<void> Reader::take_scanned(Making& making, std::unique_ptr<BatchMemory> c
   std::vector<const RecordedEvent::Stored*> kept;
   kept.reserve(chunk->stored.size());
   for (const auto& stored : chunk->stored) {
-    if (making.is_full() || making.left == 0) {
+    const bool matches = is_everything_ ? !is_system(protocol::stream_of(stored.encoded))
+                                        : query_.matches(RecordedEvent(&stored));
+    if (making.left == 0 || (matches && !making.take(stored))) {
       making.considered = is_backwards() ? stored.position.value + 1 : stored.position.value - 1;
       break;
     }
-    if (is_everything_ ? is_system(protocol::stream_of(stored.encoded))
-                       : !query_.matches(RecordedEvent(&stored)))
-      continue;
-    kept.push_back(&stored);
-    making.took(stored);
-    --making.left;
+    if (matches) kept.push_back(&stored);
   }
   if (kept.empty()) return {};
   auto& memory = *making.memory;
@@ -304,11 +330,10 @@ Result<void> Reader::follow(const Sources& sources, Lookup& lookup, QueryWalk& w
       }
       std::vector<const RecordedEvent::Stored*> kept;
       for (const auto& stored : chunk.stored) {
+        const bool matches = query_.matches(RecordedEvent(&stored));
+        if (matches && !making.take(stored)) break;
         making.considered = stored.position;
-        if (!query_.matches(RecordedEvent(&stored))) continue;
-        kept.push_back(&stored);
-        making.took(stored);
-        --making.left;
+        if (matches) kept.push_back(&stored);
       }
       if (kept.size() == chunk.stored.size()) {
         for (const auto& stored : chunk.stored) making.memory->stored.push_back(stored);
@@ -317,7 +342,7 @@ Result<void> Reader::follow(const Sources& sources, Lookup& lookup, QueryWalk& w
         copy_into(*making.memory, kept);
       }
     }
-    if (exhausted) {
+    if (exhausted && !making.refused) {
       making.considered = back ? Position{bound.value + 1} : bound;
       return {};
     }
@@ -333,8 +358,9 @@ Result<Batch> Reader::finish(const Sources& sources, Making making) {
   progress.finished = kind_ == Kind::kRead && (at_bound || making.left == 0);
   progress.head = log.durable();
   progress.version = making.version.value_or(Version{0});
+  // Backwards, before anything was looked at: where it began.
   progress.considered.position =
-      is_backwards() ? std::min(making.considered, durable_then_) : making.considered;
+      is_backwards() && making.considered > top_ ? start_ : making.considered;
   progress.considered.store_id = to_text(log.store_id());
   if (const auto at = progress.considered.position; at) {
     auto frame = log.frame_of(at);

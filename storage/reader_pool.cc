@@ -13,16 +13,24 @@ ReaderPool::ReaderPool(std::size_t threads_max, Attempt attempt, Deliver deliver
 ReaderPool::~ReaderPool() { close(); }
 
 void ReaderPool::put(std::shared_ptr<Place> place) {
-  const std::lock_guard lock(mutex_);
-  anyone_.store(true);
-  ready_.push_back(std::move(place));
-  if (idle_ == 0 && threads_.size() < threads_max_ && !closing_)
-    threads_.push_back(quiet_thread("esdb-read", [this] { run(); }));
-  changed_.notify_one();
+  {
+    const std::lock_guard lock(mutex_);
+    if (!closing_) {
+      // An exchange, as moved() does one: either sees the other, so that a move is not missed.
+      anyone_.exchange(1);
+      ready_.push_back(std::move(place));
+      if (ready_.size() > idle_ && threads_.size() < threads_max_)
+        threads_.push_back(quiet_thread("esdb-read", [this] { run(); }));
+      changed_.notify_one();
+      return;
+    }
+  }
+  // The threads are gone, or going: what there is to say of a store that closes is said here.
+  if (auto batch = attempt_(*place)) deliver_(std::move(place), std::move(*batch));
 }
 
 void ReaderPool::moved() {
-  if (!anyone_.load()) return;
+  if (anyone_.fetch_add(0) == 0) return;
   const std::lock_guard lock(mutex_);
   ++moves_;
   ready_all();
@@ -31,6 +39,15 @@ void ReaderPool::moved() {
 void ReaderPool::ready_all() {
   if (waiting_.empty()) return;
   for (auto& place : std::exchange(waiting_, {})) ready_.push_back(std::move(place));
+  changed_.notify_all();
+}
+
+void ReaderPool::ready_late() {
+  const auto now = std::chrono::steady_clock::now();
+  const auto late =
+      std::ranges::partition(waiting_, [now](const auto& place) { return place->deadline > now; });
+  for (auto& place : late) ready_.push_back(std::move(place));
+  waiting_.erase(late.begin(), late.end());
   changed_.notify_all();
 }
 
@@ -52,7 +69,7 @@ std::shared_ptr<Place> ReaderPool::take(std::unique_lock<std::mutex>& lock) {
       if (until == std::chrono::steady_clock::time_point::max()) {
         changed_.wait(lock);
       } else if (changed_.wait_until(lock, until) == std::cv_status::timeout) {
-        ready_all();
+        ready_late();
       }
     }
     --idle_;
@@ -68,7 +85,7 @@ void ReaderPool::run() {
     if (batch) deliver_(std::move(place), std::move(*batch));
     lock.lock();
     if (batch) {
-      anyone_.store(!ready_.empty() || !waiting_.empty() || idle_ + 1 < threads_.size());
+      anyone_.store(!ready_.empty() || !waiting_.empty() || idle_ + 1 < threads_.size() ? 1 : 0);
     } else if (moves != moves_ || closing_) {
       ready_.push_back(std::move(place));
     } else {

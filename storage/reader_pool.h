@@ -7,6 +7,7 @@
 // Threads: any; the threads here run `attempt`.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
@@ -35,12 +36,15 @@ class ReaderPool {
 
   void put(std::shared_ptr<Place> place);
   void moved();  // the log has moved, or a place was cancelled: those that wait try again
-  void close();  // every place is attempted once more, then the threads end
+  // Every place is attempted once more, then the threads end; what is put later is attempted by
+  // whoever puts it. An attempt has an answer for all of them: the store closes.
+  void close();
 
  private:
   void run();
   std::shared_ptr<Place> take(std::unique_lock<std::mutex>& lock);
   void ready_all();
+  void ready_late();
 
   const std::size_t threads_max_;
   const Attempt attempt_;
@@ -53,7 +57,7 @@ class ReaderPool {
   std::size_t idle_ = 0;
   bool closing_ = false;
   std::vector<std::thread> threads_;
-  std::atomic<bool> anyone_{false};  // ready, waiting or attempted: moved() is free without
+  std::atomic<int> anyone_{0};  // 1: ready, waiting or attempted; moved() is free without
 };
 
 }  // namespace esdb::storage

@@ -80,6 +80,7 @@ struct Request {
   std::uint64_t session = 0;
   std::size_t bytes = 0;  // what it takes in the queue
   bool prepared_again = false;
+  std::optional<Error> failed{};  // why it could not be prepared again: its answer, in its turn
 
   // A caller that gives up and the driver that takes it up decide by one exchange who was first.
   enum class Phase : std::uint8_t { kQueued, kTaken, kAbandoned };

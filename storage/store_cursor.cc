@@ -35,6 +35,8 @@ StoreCursor::StoreCursor(std::shared_ptr<Engine> engine, Reader reader)
 StoreCursor::~StoreCursor() {
   std::unique_lock lock(place_->mutex);
   place_->dropped = true;
+  const auto done = std::move(place_->done);  // destroyed without the mutex: it owns what it likes
+  const bool waits = place_->phase == Place::Phase::kReading;
   // A completion that runs on this very thread destroys its own cursor: it does not wait for
   // itself.
   place_->changed.wait(lock, [this] {
@@ -42,6 +44,8 @@ StoreCursor::~StoreCursor() {
   });
   lock.unlock();
   place_->on_stop.reset();
+  if (!waits) return;
+  if (const auto entered = engine_->enter()) engine_->readers().moved();  // lets go of the place
 }
 
 // A cancel() that came during this next() ends it; one that came before does not.
@@ -65,10 +69,10 @@ Result<Batch> StoreCursor::next(const NextOptions& options) {
     place_->cancelled = false;
   }
   const auto deadline = deadline_of(options);
-  waiter_->reset();
   engine_->arrivals().wait_here(waiter_);
   Result<Batch> answer = std::unexpected(cancelled());
   for (;;) {
+    waiter_->reset();  // before every look: what comes after one fires it
     if (take_cancel() || options.stop.stop_requested()) {
       answer = std::unexpected(cancelled());
       break;
@@ -77,7 +81,6 @@ Result<Batch> StoreCursor::next(const NextOptions& options) {
       answer = std::unexpected(closed());
       break;
     }
-    waiter_->reset();
     const auto sources = engine_->sources();
     answer = place_->reader.read(sources, options.max_bytes);
     if (!answer && !waits_for_index(answer)) break;
@@ -149,7 +152,10 @@ void StoreCursor::cancel() {
     place_->cancelled = true;
   }
   waiter_->fire();
-  if (const auto entered = engine_->enter()) engine_->readers().moved();
+  const auto entered = engine_->enter();
+  if (!entered) return;
+  engine_->readers().moved();
+  engine_->driver().nudge();  // the blocked next() may be driving
 }
 
 }  // namespace esdb::storage

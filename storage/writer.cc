@@ -147,6 +147,11 @@ bool Writer::drop_if_late(RequestPtr& request) {
 }
 
 Writer::Placed Writer::place(RequestPtr& request) {
+  if (request->failed) {
+    auto error = std::move(*request->failed);
+    answer(std::move(request), std::unexpected(std::move(error)));
+    return Placed::kYes;
+  }
   const std::size_t bytes = content_of(*request, log_);
   const std::size_t events = request->parts->events.size();
   bool disk_full = false;
@@ -200,6 +205,10 @@ bool Writer::make_room(std::size_t bytes, std::size_t events) {
   if (rolled == Log::Rolled::kNotReady && background_inline_) {
     auto step = log_.background_step(io_.steady());
     while (step && *step) step = log_.background_step(io_.steady());
+    if (!step) {
+      fail(step.error().message);
+      return false;
+    }
     rolled = log_.roll();
   }
   tells_.background_due();
@@ -311,8 +320,8 @@ void Writer::handle(InFlight& frame, std::int64_t result) {
     log_.complete(frame.write.frame_number);
     return;
   }
-  fail("the write of frame " + std::to_string(frame.write.frame_number) + " failed: " +
-       to_string(IoError{static_cast<int>(-result)}));
+  fail("the write of frame " + std::to_string(frame.write.frame_number) +
+       " failed: " + to_string(IoError{static_cast<int>(-result)}));
 }
 
 void Writer::deliver_durable() {

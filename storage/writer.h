@@ -11,7 +11,8 @@
 // A device write that fails ends writing: what was in flight is answered kOutcomeUnknown, the rest
 // kReadOnly, and the durable position stands still until the store is opened again.
 //
-// Threads: advance(), shut() and has_work(): the driver, one thread at a time. state(): any.
+// Threads: advance(), shut() and has_work(): the driver, one thread at a time. state(),
+//          is_stalled(): any.
 #pragma once
 
 #include <atomic>
@@ -63,7 +64,9 @@ class Writer {
   // Something waits or is in flight: advance() is to be called when the ring or a request says so.
   bool has_work() const;
   // Something is pending and cannot go on by itself (no room, no segment): look again soon.
-  bool is_stalled() const { return stalled_; }
+  bool is_stalled() const { return stalled_.load(std::memory_order_relaxed); }
+  // As is_stalled(), and nobody will say when: in memory nothing works in the background.
+  bool looks_again_at_once() const { return background_inline_ && is_stalled() && is_idle(); }
   bool is_idle() const { return in_flight_.empty(); }
   // Refuses everything that waits with kClosed. What is in flight is still answered by advance().
   void shut();
@@ -131,7 +134,7 @@ class Writer {
   bool frame_open_ = false;
   std::size_t frame_bytes_ = 0;
   std::vector<Answer> frame_answers_;
-  bool stalled_ = false;
+  std::atomic<bool> stalled_{false};
   bool shut_ = false;
   std::vector<RequestPtr> taken_again_, taken_fresh_;  // kept for their capacity
 
