@@ -6,8 +6,10 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "esdb/memory_view.h"
 #include "esdb/projection.h"
 
 namespace {
@@ -17,37 +19,9 @@ struct File {
   bool alive = false;
 };
 
-// Files by stream. A transaction remembers how the files it changes were before, and rolls back to
-// that.
-class Files final : public esdb::View {
- public:
-  void change(std::string_view stream, bool alive) {
-    auto& file = files_[std::string(stream)];
-    before_.try_emplace(std::string(stream), file);
-    file.changes += 1;
-    file.alive = alive;
-  }
+using Files = std::map<std::string, File>;  // by stream
 
-  esdb::Result<esdb::Checkpoint> begin() override { return checkpoint_; }
-  esdb::Result<void> commit(const esdb::Checkpoint& reached) override {
-    checkpoint_ = reached;
-    before_.clear();
-    return {};
-  }
-  void rollback() override {
-    for (auto& [stream, file] : before_) files_[stream] = file;
-    before_.clear();
-  }
-
-  const std::map<std::string, File>& files() const { return files_; }
-
- private:
-  std::map<std::string, File> files_;
-  std::map<std::string, File> before_;
-  esdb::Checkpoint checkpoint_;
-};
-
-void print(const std::map<std::string, File>& files) {
+void print(const Files& files) {
   std::vector<std::pair<std::string, File>> ranked(files.begin(), files.end());
   std::stable_sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) {
     return a.second.changes > b.second.changes;
@@ -70,11 +44,16 @@ int main(int argc, char** argv) {
   auto store = esdb::open(argv[1], {.create = esdb::Create::kNever});
   if (!store) return std::fprintf(stderr, "%s\n", store.error().message.c_str()), 1;
 
-  Files files;
-  esdb::Projection projection(**store, "files-alive", esdb::category("file"), files);
-  projection.on("FileDeleted", [&](esdb::RecordedEvent e) { files.change(e.stream(), false); });
-  projection.otherwise([&](esdb::RecordedEvent e) { files.change(e.stream(), true); });
+  esdb::MemoryView<Files> view;
+  const auto change = [&](esdb::RecordedEvent e, bool alive) {
+    auto& file = view.state()[std::string(e.stream())];
+    file.changes += 1;
+    file.alive = alive;
+  };
+  esdb::Projection projection(**store, "files-alive", esdb::category("file"), view);
+  projection.on("FileDeleted", [&](esdb::RecordedEvent e) { change(e, false); });
+  projection.otherwise([&](esdb::RecordedEvent e) { change(e, true); });
   if (auto reached = projection.run_until_caught_up(); !reached)
     return std::fprintf(stderr, "%s\n", reached.error().message.c_str()), 1;
-  print(files.files());
+  print(*view.committed());
 }
