@@ -103,6 +103,7 @@ void Calls::send(std::uint64_t id, Entry& entry) {
 // ---- what comes back
 
 void Calls::answered(std::uint64_t id, std::uint64_t attempt, std::optional<Error> error) {
+  link_.worked();
   const auto at = entries_.find(id);
   if (at == entries_.end() || at->second.attempt != attempt || !at->second.in_flight) return;
   if (!error) {
@@ -146,12 +147,15 @@ Error Calls::failed(const Entry& entry, const kj::Exception& why) {
 }
 
 void Calls::link_down(const Error& why, bool is_final) {
+  // What was in flight is not, even where its own failure has not come in yet: all of it goes again
+  // in its order.
+  for (auto& [id, entry] : entries_)
+    if (std::exchange(entry.in_flight, false)) entry.lost = entry.call.is_append;
+  in_flight_ = 0;
   for (auto next = entries_.begin(); next != entries_.end();) {
     const auto at = next++;
-    if (!is_final && !at->second.call.only_now) continue;
-    const auto& entry = at->second;
-    const bool sent = entry.call.is_append && (entry.lost || entry.in_flight);
-    end(at, sent ? outcome_unknown(why.message) : why);
+    if (!is_final && !at->second.call.only_now && !closed_) continue;
+    end(at, at->second.lost ? outcome_unknown(why.message) : why);
   }
   if (!entries_.empty()) link_.need();
 }

@@ -135,6 +135,7 @@ void CursorEnd::ask_ahead() {
 
 void CursorEnd::answered(std::uint64_t generation, std::uint64_t for_ask,
                          Result<protocol::ReceivedBatch> answer) {
+  link_.worked();
   if (generation != generation_ || !cursor_) return;
   --outstanding_;
   waiting_ = false;

@@ -7,7 +7,6 @@ namespace esdb::client {
 namespace {
 
 constexpr std::chrono::milliseconds kPauseFirst{10}, kPauseLast{2000};
-constexpr auto kStableAfter = 2 * kj::SECONDS;
 
 bool gets_better(ErrorCode code) {
   return code == ErrorCode::kUnavailable || code == ErrorCode::kOverloaded;
@@ -22,7 +21,6 @@ Link::Link(kj::AsyncIoContext& loop, Address address, std::function<void(std::st
       log_(std::move(log)),
       last_error_{.code = ErrorCode::kUnavailable, .message = address_.url() + ": not connected"},
       chance_(std::random_device{}()),
-      opened_at_(timer_.now()),
       tasks_(std::in_place, static_cast<kj::TaskSet::ErrorHandler&>(*this)) {}
 
 void Link::add(User& user) { users_.push_back(&user); }
@@ -72,7 +70,6 @@ void Link::opened(kj::Own<Connection> connection) {
   if (generation_++ != 0 && log_) log_(address_.url() + ": connected again");
   connection_ = kj::mv(connection);
   state_ = State::kUp;
-  opened_at_ = timer_.now();
   tasks_->add(connection_->on_break().then([this, generation = generation_]() {
     return kj::evalLater([this, generation]() { broke(generation); });
   }));
@@ -81,7 +78,6 @@ void Link::opened(kj::Own<Connection> connection) {
 
 void Link::broke(std::uint64_t generation) {
   if (state_ != State::kUp || generation != generation_) return;
-  if (timer_.now() - opened_at_ > kStableAfter) failures_ = 0;
   const auto why = connection_->reason();
   broken_ = kj::mv(connection_);
   if (log_) log_(why.message);

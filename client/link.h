@@ -52,6 +52,9 @@ class Link final : private kj::TaskSet::ErrorHandler {
   std::uint64_t generation() const { return generation_; }  // grows with every connection
   const Error& last_error() const { return last_error_; }
 
+  // Something was answered: a connection that did work is no reason to wait before the next.
+  void worked() { failures_ = 0; }
+
   void cut(std::string why);  // gives up the connection, as if it had broken
   void close();               // for good
 
@@ -82,7 +85,6 @@ class Link final : private kj::TaskSet::ErrorHandler {
   std::minstd_rand chance_;
   kj::Own<Connection> connection_;
   kj::Own<Connection> broken_;  // until nothing of it is on the stack
-  kj::TimePoint opened_at_;
   std::optional<kj::TaskSet> tasks_;
 };
 

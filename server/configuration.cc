@@ -1,6 +1,7 @@
 #include <cstdint>
 #include <fstream>
 #include <functional>
+#include <limits>
 #include <map>
 #include <sstream>
 #include <string>
@@ -24,6 +25,9 @@ Taker take_size(std::optional<std::size_t>& into) {
   return [&into](const toml::value& value) -> Result<void> {
     if (value.is_integer()) {
       if (value.as_integer() < 0) return invalid("a size is not negative");
+      // What overflows is read as the largest number there is.
+      if (value.as_integer() == std::numeric_limits<toml::integer>::max())
+        return invalid("that number is too large");
       into = static_cast<std::size_t>(value.as_integer());
       return {};
     }
@@ -99,7 +103,9 @@ Result<std::string> read_text(const std::string& path) {
 // toml11 tells where it found the fault in several lines; its first says what, and " 3 | text" says
 // where.
 std::string one_line(const std::string& what) {
-  const auto first = what.substr(0, what.find('\n'));
+  constexpr std::string_view kMark = "[error] ";
+  auto first = what.substr(0, what.find('\n'));
+  if (first.starts_with(kMark)) first.erase(0, kMark.size());
   const auto bar = what.find(" | ");
   auto begin = bar;
   while (begin != std::string::npos && begin > 0 && std::isdigit(what[begin - 1])) --begin;

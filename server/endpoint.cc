@@ -131,6 +131,30 @@ std::uint16_t port_of(int fd) {
                    : reinterpret_cast<const sockaddr_in&>(address).sin_port);
 }
 
+std::string name_of(const Endpoint& endpoint) {
+  return "tcp:" + endpoint.host + ":" + std::to_string(endpoint.port);
+}
+
+using Addresses = std::unique_ptr<addrinfo, void (*)(addrinfo*)>;
+
+Result<Addresses> loopback_addresses(const Endpoint& endpoint) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_PASSIVE;
+  addrinfo* found = nullptr;
+  if (const int error = ::getaddrinfo(endpoint.host.c_str(), std::to_string(endpoint.port).c_str(),
+                                      &hints, &found);
+      error != 0)
+    return invalid(name_of(endpoint) + ": " + ::gai_strerror(error));
+  Addresses addresses(found, ::freeaddrinfo);
+  for (const auto* at = found; at != nullptr; at = at->ai_next)
+    if (!is_loopback(at->ai_addr))
+      return invalid(name_of(endpoint) +
+                     ": only loopback addresses (127.0.0.1, ::1) are served, because this version "
+                     "has neither authentication nor TLS; reach it from elsewhere by a tunnel");
+  return addresses;
+}
+
 }  // namespace
 
 std::string Endpoint::url() const {
@@ -163,6 +187,13 @@ Result<Endpoint> parse_endpoint(std::string_view text) {
   return Endpoint{.kind = Endpoint::Kind::kTcp, .host = std::string(host), .port = port};
 }
 
+Result<void> check_reach(const Endpoint& endpoint) {
+  if (endpoint.kind == Endpoint::Kind::kUnix) return {};
+  const auto addresses = loopback_addresses(endpoint);
+  if (!addresses) return std::unexpected(addresses.error());
+  return {};
+}
+
 ListeningSocket::ListeningSocket(ListeningSocket&& other) noexcept
     : fd_(std::exchange(other.fd_, -1)),
       endpoint_(std::move(other.endpoint_)),
@@ -191,23 +222,10 @@ Result<std::vector<ListeningSocket>> listen_at(const Endpoint& endpoint) {
     sockets.push_back(std::move(socket));
     return sockets;
   }
-  const auto name = "tcp:" + endpoint.host + ":" + std::to_string(endpoint.port);
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_PASSIVE;
-  addrinfo* found = nullptr;
-  if (const int error = ::getaddrinfo(endpoint.host.c_str(), std::to_string(endpoint.port).c_str(),
-                                      &hints, &found);
-      error != 0)
-    return refused(name + ": " + ::gai_strerror(error));
-  const std::unique_ptr<addrinfo, void (*)(addrinfo*)> addresses(found, ::freeaddrinfo);
-  for (const auto* at = found; at != nullptr; at = at->ai_next)
-    if (!is_loopback(at->ai_addr))
-      return refused(name +
-                     ": only loopback addresses (127.0.0.1, ::1) are served, because this version "
-                     "has neither authentication nor TLS; reach it from elsewhere by a tunnel");
-  for (const auto* at = found; at != nullptr; at = at->ai_next) {
-    auto fd = bind_tcp(name, *at);
+  const auto addresses = loopback_addresses(endpoint);
+  if (!addresses) return std::unexpected(addresses.error());
+  for (const auto* at = addresses->get(); at != nullptr; at = at->ai_next) {
+    auto fd = bind_tcp(name_of(endpoint), *at);
     if (!fd) return std::unexpected(fd.error());
     auto taken = endpoint;
     taken.port = port_of(*fd);

@@ -25,6 +25,10 @@ struct Endpoint {
 };
 Result<Endpoint> parse_endpoint(std::string_view text);
 
+// kInvalidArgument where the endpoint would be reachable from elsewhere, or its host has no
+// address.
+Result<void> check_reach(const Endpoint& endpoint);
+
 // A socket that listens. Removes its Unix socket's file when it goes, if it is still its own.
 class ListeningSocket {
  public:
@@ -46,7 +50,7 @@ class ListeningSocket {
 
 // One socket for each address that the host's name stands for. Called while holding the store: a
 // Unix socket's file that nobody listens at is then a left-over, and replaced.
-// kRefused: the endpoint is taken, is not a socket, or would be reachable from elsewhere.
+// kRefused: the endpoint is taken, or what lies at its path is no socket; or as check_reach().
 Result<std::vector<ListeningSocket>> listen_at(const Endpoint& endpoint);
 
 }  // namespace esdb::server

@@ -8,6 +8,8 @@
 namespace esdb::server {
 namespace {
 
+constexpr std::size_t kMemoryMost = std::size_t{1} << 40;
+
 std::unexpected<Error> invalid(std::string message) {
   return std::unexpected(Error{.code = ErrorCode::kInvalidArgument, .message = std::move(message)});
 }
@@ -27,6 +29,7 @@ Result<void> check(const Settings& settings) {
     return invalid("data: the store's directory is missing: --data DIR, or data = \"DIR\"");
   if (settings.memory < kMemoryMin)
     return invalid("memory: at least " + std::to_string(kMemoryMin) + " bytes (48MiB)");
+  if (settings.memory > kMemoryMost) return invalid("memory: at most 1024GiB");
   if (settings.segment_bytes != 0 &&
       (!is_power_of_two(settings.segment_bytes) || settings.segment_bytes < kSegmentBytesMin ||
        settings.segment_bytes > kSegmentBytesMax))
@@ -104,6 +107,7 @@ Result<Settings> settle(const Said& command_line, const Said& file,
   for (const auto& text : listen) {
     auto endpoint = parse_endpoint(text);
     if (!endpoint) return std::unexpected(endpoint.error());
+    if (auto sound = check_reach(*endpoint); !sound) return std::unexpected(sound.error());
     settings.listen.push_back(*std::move(endpoint));
   }
   return settings;
