@@ -109,7 +109,7 @@ Result<void> Reader::begin(const Sources& sources) {
   if (is_backwards()) {
     seen_ = seen_ ? std::min(seen_, Position{upper_.value + 1}) : Position{upper_.value + 1};
     top_ = seen_.value - 1;
-  } else if (seen_ < upper_) {
+  } else if (seen_ < upper_ && left_ > 0) {
     seen_ = std::max(seen_, std::min(lower_, upper_));
   }
   begun_ = true;

@@ -112,10 +112,13 @@ void History::append(Chance& chance) {
 
 // Several before the first is answered: they are judged by what is not yet durable.
 void History::append_many(Chance& chance) {
+  const auto durable = reference_->statistics()->durable;
   std::vector<AppendRequest> requests;
   for (auto left = 2 + chance.below(8); left != 0; --left) {
     requests.push_back(!requests.empty() && chance.percent(20) ? chance.one_of(requests)
                                                                : next_request(chance));
+    // Whether a position is beyond the end depends on what has become durable meanwhile.
+    for (auto& check : requests.back().checks) check.after = std::min(check.after, durable);
   }
   std::string text = "at once:";
   for (const auto& request : requests) text += "\n    " + to_text(request);
