@@ -8,8 +8,11 @@ namespace {
 
 std::string padded(const std::string& text, std::size_t width, Table::Align align) {
   const auto taken = columns_of(text);
-  const std::string space(width > taken ? width - taken : 0, ' ');
-  return align == Table::Align::kRight ? space + text : text + space;
+  std::string out;
+  if (align == Table::Align::kLeft) out.append(text);
+  out.append(width > taken ? width - taken : 0, ' ');
+  if (align == Table::Align::kRight) out.append(text);
+  return out;
 }
 
 }  // namespace
