@@ -141,7 +141,7 @@ class LogDriver {
 
   // Everything that is due, and the witness.
   void run_background() {
-    const auto later = io_.steady() + std::chrono::seconds(5);
+    const auto later = io_.steady() + std::chrono::hours(1);
     for (;;) {
       auto did = log_->background_step(later);
       ASSERT_TRUE(did.has_value()) << did.error().message;
