@@ -114,7 +114,8 @@ Result<std::unique_ptr<Index>> Index::open_read_only(const IndexOptions& options
   if (*standing == Standing::kLost) return std::unexpected(lost(mark_of(state->meta), log));
   if (*standing == Standing::kRebuild) return without("it is of another history");
   state->environment = std::move(*environment);
-  state->mark = state->target = mark_of(state->meta);
+  state->mark = mark_of(state->meta);
+  state->set_target(state->mark);
   return std::unique_ptr<Index>(new Index(std::move(state)));
 }
 
@@ -206,7 +207,7 @@ Result<void> Index::State::reopen() {
 Result<Index::Lease> Index::read() {
   State& state = *state_;
   if (state.health.is_damaged()) return std::unexpected(state.health.error());
-  if (needs_rebuild())
+  if (state.phase.load(std::memory_order_acquire) != State::Phase::kReady)
     return unavailable("the index is being rebuilt: " + std::to_string(rebuild_percent()) + " %");
   const Environment* environment = nullptr;
   {

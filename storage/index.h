@@ -37,12 +37,11 @@ struct IndexOptions {
   Uuid store_id{};
   std::uint64_t seed{};
   std::size_t memory = TailOptions{}.dirty_bytes;  // of dirty pages a transaction may hold
+  // So many events at the most are read into the tail index at open; what is further behind is
+  // written to the index first.
+  std::uint64_t replay_events_max = 1'000'000;
   std::function<void(std::string_view)> log{};
 };
-
-// So many events at the most are read into the tail index at open; what is further behind is
-// written to the index first.
-inline constexpr std::uint64_t kReplayEventsMax = 1'000'000;
 
 // What an index that has come to `indexed` means beside a log. `in_log`: the log's frame of that
 // number. `knows_last_epoch`: the index has seen the epoch of the log's last frame, or the log has
@@ -74,7 +73,7 @@ class Index {
   Index& operator=(const Index&) = delete;
 
   FrameMark indexed() const;      // everything up to this frame is in it
-  FrameMark tail_begins() const;  // indexed(), or what a rebuild will come to: for TailIndex
+  FrameMark tail_begins() const;  // indexed(), or what a rebuild comes to: for TailIndex, at open
   std::size_t bytes() const;      // of the file in use
 
   // ---- the indexer
@@ -82,13 +81,14 @@ class Index {
   // and the environment reopened: commit the same generation again.
   Result<void> commit(const Generation& generation);
   // Whether it is not ready: it is written anew (index.new, without syncs, synced once, renamed) or
-  // brought up to tail_begins() first. rebuild_step() does a slice of it and says whether it is
-  // finished, so that a simulator can drive it.
-  bool needs_rebuild() const;
+  // brought up to tail_begins() first; after damage was found, anew up to where it was.
+  // rebuild_step() does a slice of it and says whether it is finished, so that a simulator can
+  // drive it.
   Result<bool> rebuild_step(const Log& log);
-  int rebuild_percent() const;
 
   // ---- any thread
+  bool needs_rebuild() const;
+  int rebuild_percent() const;
   // One transaction for reading.
   class Lease;
   Result<Lease> read();

@@ -16,7 +16,7 @@ Error IndexHealth::damaged(std::string_view what) {
     const std::lock_guard lock(mutex_);
     if (is_damaged()) return {.code = ErrorCode::kUnavailable, .message = what_};
     what_ = "the index is damaged (" + std::string(what) +
-            "); the log is not: open the store again to rebuild the index";
+            "), the log is not: a store open for writing rebuilds it";
     damaged_.store(true, std::memory_order_release);
   }
   std::string line = what_;
@@ -32,6 +32,12 @@ Error IndexHealth::damaged(std::string_view what) {
 Error IndexHealth::error() const {
   const std::lock_guard lock(mutex_);
   return {.code = ErrorCode::kUnavailable, .message = what_};
+}
+
+void IndexHealth::forget() {
+  const std::lock_guard lock(mutex_);
+  what_.clear();
+  damaged_.store(false, std::memory_order_release);
 }
 
 }  // namespace esdb::storage

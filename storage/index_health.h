@@ -1,5 +1,6 @@
 // Whether the index may be trusted. Whoever finds damage in it says so here; from then on nothing
-// is answered from it, and a marker file makes the next open build it anew.
+// is answered from it until it has been built anew: by the indexer, or, because of a marker file,
+// by the next open.
 //
 // Threads: any.
 #pragma once
@@ -24,6 +25,8 @@ class IndexHealth {
   // Remembers it, and gives the error to answer with.
   Error damaged(std::string_view what);
   Error error() const;  // is_damaged()
+  // What was damaged is gone, and nobody reads it any more.
+  void forget();
 
  private:
   const std::string marker_;

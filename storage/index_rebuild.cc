@@ -49,12 +49,12 @@ Result<void> Index::State::begin_anew(std::string_view reason) {
 }
 
 Result<void> Index::State::begin_rebuild(const Log& log) {
-  target = mark;
-  if (log.durable().value - mark.last.value <= kReplayEventsMax) return {};
+  set_target(mark);
+  if (log.durable().value - mark.last.value <= options.replay_events_max) return {};
   auto last = log.frame(log.durable_frame());
   if (!last) return std::unexpected(last.error());
   ESDB_CHECK(*last);
-  target = **last;
+  set_target(**last);
   if (mark.frame_number > 0) {
     phase = Phase::kBehind;
   } else {
@@ -65,20 +65,45 @@ Result<void> Index::State::begin_rebuild(const Log& log) {
   return {};
 }
 
+void Index::State::set_target(const FrameMark& to) {
+  target = to;
+  target_position.store(to.last.value, std::memory_order_relaxed);
+}
+
+// Everything up to where the index was is written anew; what came later is in the tail index.
+void Index::State::begin_again() {
+  if (phase == Phase::kReady) set_target(mark_of(meta));
+  reached.store(0, std::memory_order_relaxed);
+  phase = Phase::kBuilding;
+  {
+    std::unique_lock lock(mutex);
+    closing = true;
+    changed.wait(lock, [&] { return readers == 0; });
+    environment.reset();
+    closing = false;
+  }
+  changed.notify_all();
+  building.reset();
+  health.forget();
+}
+
 bool Index::needs_rebuild() const {
-  return state_->phase.load(std::memory_order_acquire) != State::Phase::kReady;
+  return state_->phase.load(std::memory_order_acquire) != State::Phase::kReady ||
+         state_->health.is_damaged();
 }
 
 int Index::rebuild_percent() const {
   if (!needs_rebuild()) return 100;
   const auto reached = state_->reached.load(std::memory_order_relaxed);
-  return static_cast<int>(reached * 100 / std::max<std::uint64_t>(1, state_->target.last.value));
+  const auto target = state_->target_position.load(std::memory_order_relaxed);
+  return static_cast<int>(
+      std::min<std::uint64_t>(99, reached * 100 / std::max<std::uint64_t>(1, target)));
 }
 
 Result<bool> Index::rebuild_step(const Log& log) {
   State& state = *state_;
   if (!needs_rebuild()) return true;
-  if (state.health.is_damaged()) return std::unexpected(state.health.error());
+  if (state.health.is_damaged()) state.begin_again();
   if (auto ok = state.prepare_step(); !ok) return std::unexpected(ok.error());
   if (state.meta.frame_number == state.target.frame_number) return finish_rebuild();
   Environment& to = state.building ? *state.building : *state.environment;

@@ -36,7 +36,7 @@
 
 namespace esdb::storage {
 
-inline constexpr std::uint64_t kIndexMagic = 0x0a1a'7865'6469'6473;
+inline constexpr std::uint64_t kIndexMagic = 0x0a1a'7864'6962'6473;
 inline constexpr std::uint32_t kIndexFormatVersion = 1;
 
 // What the index is of, how far it has come, and what it must hold. In every transaction.

@@ -32,7 +32,7 @@ struct Index::State {
   };
   std::atomic<Phase> phase{Phase::kReady};
   std::atomic<std::uint64_t> reached{0};  // the position a rebuild has come to
-  FrameMark target;                       // constant after open
+  std::atomic<std::uint64_t> target_position{0};
 
   // The environment that readers use. Closing it waits for them, and new ones wait for its return.
   mutable std::mutex mutex;
@@ -44,6 +44,7 @@ struct Index::State {
 
   // The indexer.
   MetaRow meta;                             // as committed
+  FrameMark target;                         // of a rebuild
   std::unique_ptr<Environment> building{};  // kBuilding: index.new's
 
   void say(std::string_view line) const {
@@ -57,6 +58,8 @@ struct Index::State {
                                                   Environment::Mode mode);
   Result<void> begin_anew(std::string_view reason);
   Result<void> begin_rebuild(const Log& log);
+  void set_target(const FrameMark& to);
+  void begin_again();  // after damage
   Result<void> prepare_step();
   void close_environments();
   Result<void> finish_building();

@@ -10,13 +10,8 @@
 #include <fstream>
 #include <random>
 
-#include "lookup_against.h"
-#include "storage/generation.h"
+#include "index_store.h"
 #include "storage/index_environment.h"
-#include "storage/index_reader.h"
-#include "storage/replay.h"
-#include "temporary_directory.h"
-#include "written_log.h"
 
 namespace esdb::storage {
 namespace {
@@ -25,56 +20,16 @@ LookupBound bound_of(const FrameMark& mark) {
   return {.frame = mark.frame_number, .position = mark.last};
 }
 
-// A log, its history, and the index beside it.
-struct Store {
-  explicit Store(std::uint64_t seed) : history(seed) {}
-
-  IndexOptions options() const { return log.index_options(directory.path()); }
-  void open() {
-    index.reset();
-    index = Index::open(options(), *log).value();
-    tail = std::make_unique<TailIndex>(index->tail_begins());
-    replay_tail(*log, *tail).value();
-  }
-  void write(std::size_t frames, std::size_t events_max = 40) {
-    for (std::size_t i = 0; i < frames; ++i) {
-      history.add_frame(events_max);
-      const auto& frame = log.append(history);
-      if (tail) add_frame(*tail, frame);
-    }
-  }
-  // Everything written so far goes into the index.
-  void commit() {
-    tail->freeze();
-    while (auto generation = tail->oldest_frozen()) {
-      index->commit(*generation).value();
-      tail->drop_oldest();
-    }
-    tail->freeze_when_due({});
-  }
-  void expect_truth() {
-    auto lookup = Lookup::begin(*log, *tail, index.get()).value();
-    ASSERT_EQ(lookup.position(), log->durable());
-    storage::expect_truth(lookup, history);
-  }
-
-  TemporaryDirectory directory;
-  WrittenLog log;
-  TermHistory history;
-  std::unique_ptr<Index> index;
-  std::unique_ptr<TailIndex> tail;
-};
-
 std::uint64_t new_seed() { return std::random_device{}(); }
 
 TEST(Index, AnswersWithTheGenerationsWhatAWalkOverTheHistoryAnswers) {
   const std::uint64_t seed = new_seed();
   SCOPED_TRACE("seed " + std::to_string(seed));
-  Store store(seed);
+  IndexStore store(seed);
   store.open();
   auto& [directory, log, history, index, tail] = store;
-  for (int i = 0; i < 200; ++i) {
-    store.write(1);
+  for (int i = 0; i < 120; ++i) {
+    store.write(1, 20);
     if (history.random(8) == 0) tail->freeze();
     if (history.random(6) == 0 && tail->oldest_frozen()) {
       index->commit(*tail->oldest_frozen()).value();
@@ -94,7 +49,7 @@ TEST(Index, AnswersWithTheGenerationsWhatAWalkOverTheHistoryAnswers) {
 TEST(Index, GoesOnAfterARestartWhereItWas) {
   const std::uint64_t seed = new_seed();
   SCOPED_TRACE("seed " + std::to_string(seed));
-  Store store(seed);
+  IndexStore store(seed);
   for (int restart = 0; restart < 5; ++restart) {
     store.log.reopen();
     const FrameMark before = store.index ? store.index->indexed() : FrameMark{};
@@ -109,7 +64,7 @@ TEST(Index, GoesOnAfterARestartWhereItWas) {
 }
 
 TEST(Index, IsBuiltAnewFromTheLogWhenItIsGone) {
-  Store store(new_seed());
+  IndexStore store(new_seed());
   store.open();
   store.write(50);
   store.commit();
@@ -121,7 +76,7 @@ TEST(Index, IsBuiltAnewFromTheLogWhenItIsGone) {
 }
 
 TEST(Index, HoldsTheSameRowsWhereverItsGenerationsEnded) {
-  const auto rows_of = [](const Store& store) {
+  const auto rows_of = [](const IndexStore& store) {
     std::string rows;
     auto environment =
         Environment::open(store.options().directory, Environment::Mode::kReadOnly).value();
@@ -134,7 +89,7 @@ TEST(Index, HoldsTheSameRowsWhereverItsGenerationsEnded) {
     }
     return rows;
   };
-  Store store(new_seed());
+  IndexStore store(new_seed());
   store.open();
   for (int i = 0; i < 40; ++i) {
     store.write(1 + store.history.random(5), 100);
@@ -150,7 +105,7 @@ TEST(Index, HoldsTheSameRowsWhereverItsGenerationsEnded) {
 }
 
 TEST(Index, IsDiscardedAfterAnOpenThatDidNotComeBack) {
-  Store store(new_seed());
+  IndexStore store(new_seed());
   store.open();
   store.write(20);
   store.commit();
@@ -162,8 +117,8 @@ TEST(Index, IsDiscardedAfterAnOpenThatDidNotComeBack) {
   store.expect_truth();
 }
 
-TEST(Index, ClaimsTheFrameItHasCometo) {
-  Store store(new_seed());
+TEST(Index, ClaimsTheFrameItHasComeTo) {
+  IndexStore store(new_seed());
   EXPECT_EQ(Index::claimed_frame(store.options(), {}, Access::kReadWrite), 0) << "there is none";
   store.open();
   store.write(20);
@@ -184,7 +139,7 @@ TEST(Index, ClaimsTheFrameItHasCometo) {
 }
 
 TEST(Index, RefusesALogThatHasLostWhatItProvesDurable) {
-  Store store(new_seed());
+  IndexStore store(new_seed());
   store.open();
   store.write(20);
   const auto kept = store.history.frames().back().mark;
@@ -211,7 +166,7 @@ TEST(Index, RefusesALogThatHasLostWhatItProvesDurable) {
 }
 
 TEST(Index, OpensReadOnlyWithoutWriting) {
-  Store store(new_seed());
+  IndexStore store(new_seed());
   store.open();
   store.write(20);
   store.commit();
@@ -238,7 +193,7 @@ TEST(Index, OpensReadOnlyWithoutWriting) {
 }
 
 TEST(Index, OpensAgainAfterAFailedCommitAndTakesTheSameGeneration) {
-  Store store(new_seed());
+  IndexStore store(new_seed());
   store.open();
   store.write(10);
   store.commit();
@@ -260,7 +215,7 @@ TEST(Index, OpensAgainAfterAFailedCommitAndTakesTheSameGeneration) {
 }
 
 TEST(Index, GivesItsDescriptorsToNoOtherProgram) {
-  Store store(new_seed());
+  IndexStore store(new_seed());
   store.open();
   store.write(10);
   store.commit();

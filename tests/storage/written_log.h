@@ -20,9 +20,10 @@ class WrittenLog {
   Log& operator*() { return *log_; }
   Log* operator->() { return log_.get(); }
 
+  void close() { log_.reset(); }
   // As a restart does it: what is appended next begins an epoch.
   void reopen() {
-    log_.reset();
+    close();
     open();
   }
 
