@@ -34,13 +34,14 @@ void OpenSegment::begin(const Before& before) {
   commit_time_ = before.commit_time;
 }
 
-bool OpenSegment::has_room(std::size_t content_bytes, std::size_t events) const {
+bool OpenSegment::has_room(std::size_t content_bytes, std::size_t events,
+                           std::size_t frames) const {
   const std::uint64_t content_at = placing_ ? at_ : used_ + sizeof(FrameHeader);
   const auto end = padded(content_at + content_bytes, header_.unit_bytes);
   const auto plan = footer_plan(header_.segment_bytes, header_.block_bytes,
-                                {event_count_ + events, std::size_t{frame_count_} + 1});
+                                {event_count_ + events, std::size_t{frame_count_} + frames});
   return end <= plan.begins && event_count_ + events <= arena_->offsets().size() &&
-         frame_count_ < arena_->frames().size();
+         frame_count_ + frames <= arena_->frames().size();
 }
 
 void OpenSegment::begin_frame(const NewFrame& frame) {

@@ -44,7 +44,8 @@ class OpenSegment {
   void begin(const Before& before);
 
   // ---- placing
-  bool has_room(std::size_t content_bytes, std::size_t events) const;
+  // `frames`: how many more, where the one that is begun or would be is not the only one.
+  bool has_room(std::size_t content_bytes, std::size_t events, std::size_t frames = 1) const;
   struct NewFrame {
     FrameKind kind{};
     std::int64_t commit_time{};

@@ -58,8 +58,10 @@ void Writer::take() {
     if (const auto held = held_.find(request->session); held != held_.end()) {
       auto behind = std::move(held->second);
       held_.erase(held);
-      for (auto later = behind.rbegin(); later != behind.rend(); ++later)
+      for (auto later = behind.rbegin(); later != behind.rend(); ++later) {
+        pending_bytes_ += (*later)->bytes;
         pending_.push_front(std::move(*later));
+      }
     }
     pending_bytes_ += request->bytes;
     pending_.push_front(std::move(request));
@@ -108,6 +110,7 @@ void Writer::fill_frame() {
     const std::size_t bytes = next->bytes;
     if (const auto held = next->session == 0 ? held_.end() : held_.find(next->session);
         held != held_.end()) {
+      pending_bytes_ -= bytes;
       held->second.push_back(std::move(next));
     } else if (!drop_if_late(next)) {
       switch (place(next)) {
@@ -159,7 +162,7 @@ Writer::Placed Writer::place(RequestPtr& request) {
   if (!log_.has_room(bytes, events)) {
     if (frame_open_) return Placed::kFrameFull;
     if (!make_room(bytes, events)) return Placed::kStalled;
-    disk_full = disk_full_now_.load(std::memory_order_relaxed);
+    disk_full = disk_full_;
   }
   auto expected = Request::Phase::kQueued;
   if (!request->phase->compare_exchange_strong(expected, Request::Phase::kTaken)) {
@@ -212,7 +215,7 @@ bool Writer::make_room(std::size_t bytes, std::size_t events) {
     rolled = log_.roll();
   }
   tells_.background_due();
-  disk_full_now_.store(rolled == Log::Rolled::kDiskFull, std::memory_order_release);
+  disk_full_ = rolled == Log::Rolled::kDiskFull;
   switch (rolled) {
     case Log::Rolled::kYes:
       ESDB_CHECK(log_.has_room(bytes, events));
@@ -410,7 +413,10 @@ void Writer::answer(RequestPtr request, Result<Appended> result) {
 // An append whose commit's write failed keeps an unknown outcome; one that is durable is still
 // recognised; anything else was not written.
 void Writer::refuse_while_read_only(RequestPtr request) {
-  const auto verdict = judge_ids(*request->parts, window_);
+  auto verdict = judge_ids(*request->parts, window_);
+  const auto& shown = request->prepared.retry_of;  // by its checks; it may have left the window
+  if (verdict.kind == Verdict::Kind::kAccept && shown)
+    verdict = {.kind = Verdict::Kind::kRepeat, .commit = *shown};
   if (verdict.kind == Verdict::Kind::kRepeat && verdict.commit.last <= log_.durable())
     return tell(
         {.request = std::move(request), .kind = Answer::Kind::kRepeated, .commit = verdict.commit});
@@ -447,7 +453,7 @@ std::string Writer::state() const {
     const std::lock_guard lock(state_mutex_);
     return "read_only: " + read_only_why_ + "; restart the process that owns the store";
   }
-  if (disk_full_now_.load(std::memory_order_acquire) || log_.disk_full())
+  if (log_.disk_full())
     return "disk_full: the next segment needs space; appends go on when there is some";
   return "ready";
 }

@@ -135,13 +135,13 @@ class Writer {
   std::size_t frame_bytes_ = 0;
   std::vector<Answer> frame_answers_;
   std::atomic<bool> stalled_{false};
+  bool disk_full_ = false;  // as of the last attempt to make room
   bool shut_ = false;
   std::vector<RequestPtr> taken_again_, taken_fresh_;  // kept for their capacity
 
   std::atomic<bool> read_only_{false};
   mutable std::mutex state_mutex_;
   std::string read_only_why_;  // guarded by state_mutex_
-  std::atomic<bool> disk_full_now_{false};
 };
 
 }  // namespace esdb::storage

@@ -164,4 +164,30 @@ struct WriterSetup {
   }
 };
 
+inline constexpr std::size_t kKiB = 1024;
+
+inline AppendRequest one(std::string stream, std::string data = {}) {
+  return {.events = {event_of(std::move(stream), "Happened", std::move(data))}};
+}
+inline AppendRequest large(std::string stream, std::size_t bytes) {
+  return one(std::move(stream), std::string(bytes, 'x'));
+}
+inline AppendRequest expecting(AppendRequest append, const std::string& stream, Expect expect) {
+  append.checks.push_back(Check::stream(stream, expect));
+  return append;
+}
+
+// A store whose epoch has begun and which has nothing in flight.
+struct Begun : WriterSetup {
+  Begun() : Begun(Options{}) {}
+  explicit Begun(const Options& with) : WriterSetup(with) {
+    append("begin", one("begin"));
+    EXPECT_TRUE(appended("begin"));
+    answers.clear();
+    writes = io.count(Operation::kRingWrite);
+  }
+  std::uint64_t frames() const { return io.count(Operation::kRingWrite) - writes; }
+  std::uint64_t writes = 0;
+};
+
 }  // namespace esdb::storage

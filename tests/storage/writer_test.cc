@@ -13,34 +13,6 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-using fixtures::Fault;
-
-constexpr std::size_t kKiB = 1024;
-
-AppendRequest one(std::string stream, std::string data = {}) {
-  return {.events = {event_of(std::move(stream), "Happened", std::move(data))}};
-}
-AppendRequest large(std::string stream, std::size_t bytes) {
-  return one(std::move(stream), std::string(bytes, 'x'));
-}
-AppendRequest expecting(AppendRequest append, const std::string& stream, Expect expect) {
-  append.checks.push_back(Check::stream(stream, expect));
-  return append;
-}
-
-// A store whose epoch has begun and which has nothing in flight.
-struct Begun : WriterSetup {
-  Begun() : Begun(Options{}) {}
-  explicit Begun(const Options& with) : WriterSetup(with) {
-    append("begin", one("begin"));
-    EXPECT_TRUE(appended("begin"));
-    answers.clear();
-    writes = io.count(Operation::kRingWrite);
-  }
-  std::uint64_t frames() const { return io.count(Operation::kRingWrite) - writes; }
-  std::uint64_t writes = 0;
-};
-
 // ---- group commit
 
 TEST(Writer, AnAppendIsAnsweredWhenItIsDurableAndNotBefore) {
@@ -213,6 +185,118 @@ TEST(Writer, VersionsCountOnThroughAFrame) {
   EXPECT_EQ(setup.code("b"), ErrorCode::kConflict);
   EXPECT_EQ(setup.code("c"), ErrorCode::kConflict);
   EXPECT_EQ(setup.find("b")->result.error().violations.at(0).actual, Version{2});
+}
+
+// ---- what the log has room for
+
+// Until what is left of the open segment is about as large as the next append.
+void fill(WriterSetup& setup, std::size_t bytes_each) {
+  const auto segment = setup.log->segments();
+  for (int i = 0; i < 1'000; ++i) {
+    const auto append = encoded(large("fill", bytes_each));
+    const auto content = setup.log->content_bytes(append.parts->events.front().encoded.size());
+    if (!setup.log->has_room(content, 1)) return;
+    setup.put(setup.request("fill" + std::to_string(i), append));
+    setup.writer.advance();
+    ASSERT_TRUE(setup.appended("fill" + std::to_string(i)));
+    ASSERT_EQ(setup.log->segments(), segment);
+  }
+  FAIL() << "the segment never filled";
+}
+
+TEST(Writer, TheFirstFrameOfASegmentWaitsUntilAllBeforeAreDurable) {
+  Begun setup({.segment_bytes = 1 << 20});
+  fill(setup, 60 * kKiB);
+  while (setup.log->background_step(std::chrono::steady_clock::now()).value()) {
+  }
+  setup.answers.clear();
+  const auto before = setup.frames();
+  setup.io.hold();
+  setup.append("last", large("s", 1 * kKiB));
+  for (int i = 0; i < 5; ++i) setup.append("next" + std::to_string(i), large("s", 200 * kKiB));
+  EXPECT_EQ(setup.frames(), before + 1);
+  EXPECT_EQ(setup.log->segments(), 1U);
+  EXPECT_TRUE(setup.writer.is_stalled());
+  setup.io.release();
+  setup.writer.advance();
+  EXPECT_EQ(setup.log->segments(), 2U);
+  EXPECT_THAT(setup.names(), ElementsAre("last", "next0", "next1", "next2", "next3", "next4"));
+}
+
+TEST(Writer, AppendsThatWaitForASegmentStillHaveTheirDeadlines) {
+  Begun setup({.segment_bytes = 1 << 20});
+  fill(setup, 60 * kKiB);
+  auto late = setup.request("late", encoded(large("s", 200 * kKiB)));
+  setup.put("waits", large("s", 200 * kKiB));
+  std::stop_source stop;
+  auto stopped = setup.request("stopped", encoded(one("s")));
+  stopped->stop = stop.get_token();
+  setup.put(std::move(late));
+  setup.put(std::move(stopped));
+  setup.answers.clear();
+  setup.writer.advance();
+  EXPECT_TRUE(setup.writer.is_stalled());
+  EXPECT_THAT(setup.answers, IsEmpty());
+  stop.request_stop();
+  setup.writer.advance();
+  EXPECT_EQ(setup.code("stopped"), ErrorCode::kCancelled);
+  while (setup.log->background_step(std::chrono::steady_clock::now()).value()) {
+  }
+  setup.writer.advance();
+  EXPECT_THAT(setup.names(), ElementsAre("stopped", "waits", "late"));
+}
+
+TEST(Writer, AFullDiskRefusesWhatNeedsASegmentAndClearsByItself) {
+  Begun setup({.segment_bytes = 1 << 20});
+  fill(setup, 60 * kKiB);
+  setup.answers.clear();
+  setup.io.add({.operation = Operation::kAllocate, .times = 1, .error = ENOSPC});
+  auto now = std::chrono::steady_clock::now();
+  while (setup.log->background_step(now).value()) {
+  }
+  setup.append("full", large("s", 200 * kKiB));
+  EXPECT_EQ(setup.code("full"), ErrorCode::kDiskFull);
+  setup.append("refused", expecting(large("s", 200 * kKiB), "begin", Expect::none()));
+  EXPECT_EQ(setup.code("refused"), ErrorCode::kConflict)
+      << "what does not hold is told all the same";
+  EXPECT_THAT(setup.writer.state(), HasSubstr("disk_full"));
+  EXPECT_FALSE(setup.writer.is_read_only());
+  setup.append("small", one("s"));
+  EXPECT_TRUE(setup.appended("small")) << "what still fits is taken";
+  now += std::chrono::seconds(2);
+  while (setup.log->background_step(now).value()) {
+  }
+  EXPECT_EQ(setup.writer.state(), "ready") << "told as soon as there is space again";
+  setup.append("again", large("s", 200 * kKiB));
+  EXPECT_TRUE(setup.appended("again"));
+}
+
+TEST(Writer, AnEpochAndTheFirstAppendFitTogetherOrGoToTheNextSegment) {
+  for (std::size_t spare = 0; spare < 40; ++spare) {
+    MemoryIo machine;
+    AppendRequest append;
+    {
+      WriterSetup setup({.segment_bytes = 1 << 20, .machine = &machine});
+      for (int i = 0;; ++i) {  // frames of 60 KiB, then what leaves room for one of 100 units less
+        append = large("s", 100 * kKiB + spare * 64);
+        const auto content =
+            setup.log->content_bytes(encoded(append).parts->events.front().encoded.size());
+        if (!setup.log->has_room(content + 512, 2)) break;
+        ASSERT_LT(i, 10'000);
+        const bool far = setup.log->has_room(content + 100 * kKiB, 10);
+        setup.append("fill" + std::to_string(i), large("f", far ? 60 * kKiB : 100));
+      }
+      while (setup.log->background_step(std::chrono::steady_clock::now()).value()) {
+      }
+      ASSERT_TRUE(setup.log->close());
+    }
+    WriterSetup again({.segment_bytes = 1 << 20, .machine = &machine});
+    while (again.log->background_step(std::chrono::steady_clock::now()).value()) {
+    }
+    again.append("first", append);
+    ASSERT_TRUE(again.appended("first")) << spare;
+    ASSERT_EQ(again.find("first")->result->version(), Version{1});
+  }
 }
 
 }  // namespace
