@@ -12,8 +12,6 @@ namespace {
 
 constexpr std::size_t kCountBytes = std::size_t{1} << 20;  // of one batch while counting
 
-std::size_t limited(std::size_t limit) { return std::clamp<std::size_t>(limit, 1, kPageMax); }
-
 Result<Lookup> lookup_of(const Sources& sources) {
   return Lookup::begin(sources.log, sources.tail, sources.index);
 }
@@ -75,9 +73,11 @@ Result<StreamInfo> stream_info(const Sources& sources, std::string_view stream) 
 }
 
 Result<StreamPage> streams(const Sources& sources, const PageRequest& page) {
+  const auto limit = protocol::page_limit(page.limit);
+  if (!limit) return std::unexpected(limit.error());
   auto lookup = lookup_of(sources);
   if (!lookup) return std::unexpected(lookup.error());
-  auto rows = lookup->page(TermClass::kStream, page.prefix, page.after, limited(page.limit));
+  auto rows = lookup->page(TermClass::kStream, page.prefix, page.after, *limit);
   if (!rows) return std::unexpected(rows.error());
   StreamPage found{.next = std::move(rows->next)};
   for (const auto& row : rows->rows) {
@@ -89,12 +89,14 @@ Result<StreamPage> streams(const Sources& sources, const PageRequest& page) {
 }
 
 Result<TermPage> terms(const Sources& sources, TermKind kind, const PageRequest& page) {
+  const auto limit = protocol::page_limit(page.limit);
+  if (!limit) return std::unexpected(limit.error());
   const auto kinds = kind == TermKind::kCategory ? TermClass::kCategory
                      : kind == TermKind::kType   ? TermClass::kType
                                                  : TermClass::kTag;
   auto lookup = lookup_of(sources);
   if (!lookup) return std::unexpected(lookup.error());
-  auto rows = lookup->page(kinds, page.prefix, page.after, limited(page.limit));
+  auto rows = lookup->page(kinds, page.prefix, page.after, *limit);
   if (!rows) return std::unexpected(rows.error());
   TermPage found{.next = std::move(rows->next)};
   for (auto& row : rows->rows)
@@ -104,9 +106,11 @@ Result<TermPage> terms(const Sources& sources, TermKind kind, const PageRequest&
 }
 
 Result<TrackingPage> tracking(const Sources& sources, const PageRequest& page) {
+  const auto limit = protocol::page_limit(page.limit);
+  if (!limit) return std::unexpected(limit.error());
   auto lookup = lookup_of(sources);
   if (!lookup) return std::unexpected(lookup.error());
-  return lookup->tracking(page.prefix, page.after, limited(page.limit));
+  return lookup->tracking(page.prefix, page.after, *limit);
 }
 
 Result<std::uint64_t> tracked(const Sources& sources, std::string_view source) {
