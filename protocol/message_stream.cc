@@ -105,7 +105,7 @@ void MessageStream::give_up(std::string why, bool foreign) {
   if (failure_.empty()) failure_ = std::move(why);
   if (foreign) {
     foreign_ = true;
-    speech_ = recognise({reinterpret_cast<const char*>(buffer_.begin() + begin_), buffered()});
+    speech_ = recognise(begun());
   }
   kj::throwFatalException(kj::Exception(kj::Exception::Type::DISCONNECTED, "connection", 0,
                                         kj::heapString(failure_.c_str())));
@@ -146,7 +146,7 @@ bool MessageStream::parse_header(Header& header) {
   if (header.words * sizeof(capnp::word) > limits_.message_bytes)
     give_up("a message of " + std::to_string(header.words * sizeof(capnp::word)) +
                 " bytes, at most " + std::to_string(limits_.message_bytes),
-            first_);
+            first_ && recognise(begun()) != Speech::kUnknown);
   return true;
 }
 

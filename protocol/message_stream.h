@@ -81,6 +81,9 @@ class MessageStream final : public capnp::MessageStream {
   [[noreturn]] void give_up(std::string why, bool foreign = false);
 
   std::size_t buffered() const { return end_ - begin_; }
+  std::string_view begun() const {
+    return {reinterpret_cast<const char*>(buffer_.begin() + begin_), buffered()};
+  }
   void append_pending(kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> segments);
   void schedule_flush();
   kj::Promise<void> drain(kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> segments);
