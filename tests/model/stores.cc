@@ -1,17 +1,16 @@
 #include "tests/model/stores.h"
 
 #include <poll.h>
-#include <stdlib.h>
 
 #include <chrono>
-#include <filesystem>
+#include <optional>
 #include <ostream>
-#include <stdexcept>
 #include <thread>
 #include <utility>
+#include <vector>
 
-#include "storage/embedded_store.h"
 #include "tests/fixtures/reference_store.h"
+#include "tests/server/running_server.h"
 
 namespace esdb::model {
 namespace {
@@ -26,36 +25,50 @@ class ReferenceHome final : public Home {
 class MemoryHome final : public Home {
  public:
   Result<std::unique_ptr<EventStore>> open(const OpenOptions& options) override {
-    return storage::open_memory(options);
+    return esdb::open("memory:", options);
   }
-};
-
-class ScratchDirectory {
- public:
-  ScratchDirectory() {
-    std::string path = std::filesystem::temp_directory_path() / "esdb-model-XXXXXX";
-    if (::mkdtemp(path.data()) == nullptr) throw std::runtime_error("no scratch directory");
-    path_ = path;
-  }
-  ScratchDirectory(const ScratchDirectory&) = delete;
-  ScratchDirectory& operator=(const ScratchDirectory&) = delete;
-  ~ScratchDirectory() { std::filesystem::remove_all(path_); }
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_{};
 };
 
 class DirectoryHome final : public Home {
  public:
   Result<std::unique_ptr<EventStore>> open(const OpenOptions& options) override {
-    auto own = options;
-    own.clock = nullptr;
-    return storage::open_directory(scratch_.path() / "store", own);
+    return esdb::open(scratch_.path() + "/store", options);
   }
 
  private:
-  ScratchDirectory scratch_{};
+  tests::ScratchDirectory scratch_{};
+};
+
+// A server over a store that lives in an `Inner`, on a thread of this process.
+template <class Inner>
+class ServedHome final : public Home {
+ public:
+  ~ServedHome() override { stop(); }
+
+  Result<std::unique_ptr<EventStore>> open(const OpenOptions& options) override {
+    stop();
+    auto own = options;
+    own.drive = Drive::kCaller;
+    auto served = inner_.open(own);
+    if (!served) return std::unexpected(served.error());
+    served_ = *std::move(served);
+    server_.emplace(*served_, std::vector<std::string>{"unix:" + scratch_.path() + "/socket"},
+                    server::Options{.event_bytes_max = options.event_bytes_max,
+                                    .append_bytes_max = options.append_bytes_max});
+    if (const auto* failure = server_->failure()) return std::unexpected(*failure);
+    return esdb::open(server_->url(), {.drive = options.drive});
+  }
+
+ private:
+  void stop() {
+    server_.reset();
+    served_.reset();
+  }
+
+  tests::ScratchDirectory scratch_{};
+  Inner inner_{};
+  std::unique_ptr<EventStore> served_{};
+  std::optional<tests::RunningServer> server_{};
 };
 
 template <class Kind>
@@ -82,6 +95,12 @@ const std::vector<Body>& bodies() {
       {.name = "Directory", .make_home = make<DirectoryHome>, .persists = true},
       {.name = "DirectoryDrivenByItsCaller",
        .make_home = make<DirectoryHome>,
+       .persists = true,
+       .drive = Drive::kCaller},
+      {.name = "ServedMemory", .make_home = make<ServedHome<MemoryHome>>, .takes_clock = true},
+      {.name = "ServedDirectory", .make_home = make<ServedHome<DirectoryHome>>, .persists = true},
+      {.name = "ServedDirectoryDrivenByItsCaller",
+       .make_home = make<ServedHome<DirectoryHome>>,
        .persists = true,
        .drive = Drive::kCaller},
   };
