@@ -55,6 +55,7 @@ void Calls::add(std::uint64_t id, Call call) {
   }
   deadlines_.emplace(call.deadline, id);
   entries_.emplace_hint(entries_.end(), id, Entry{.call = std::move(call)});
+  unsent_from_ = std::min(unsent_from_, id);  // threads may overtake each other on their way here
   watch_deadlines();
   if (link_.is_up())
     send_waiting();

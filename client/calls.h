@@ -38,7 +38,7 @@ class Calls final : private Link::User, private kj::TaskSet::ErrorHandler {
   ~Calls();
   KJ_DISALLOW_COPY(Calls);
 
-  // `id` is the caller's, and greater than every earlier one.
+  // Calls are sent again in the order of their ids, which are the caller's.
   void add(std::uint64_t id, Call call);
   void cancel(std::uint64_t id);  // kCancelled, or kOutcomeUnknown for an append that was sent
 
