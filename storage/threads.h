@@ -8,7 +8,8 @@
 
 namespace esdb::storage {
 
-// A thread that runs `body` with every signal blocked. `name`: at most 15 bytes, for ps and gdb.
+// A thread that runs `body` with every signal blocked but those of its own faults. `name`: at most
+// 15 bytes, for ps and gdb.
 std::thread quiet_thread(const char* name, std::move_only_function<void()> body);
 
 }  // namespace esdb::storage

@@ -1,0 +1,52 @@
+#include "storage/threads.h"
+
+#include <gtest/gtest.h>
+#include <pthread.h>
+#include <signal.h>
+
+#include <future>
+#include <string>
+
+namespace esdb::storage {
+namespace {
+
+TEST(Threads, AQuietThreadHasItsNameAndBlocksEverySignalOfTheProgram) {
+  std::promise<void> named;
+  std::string name(16, '\0');
+  sigset_t blocked;
+  auto thread = quiet_thread("esdb-test", [&, ready = named.get_future()]() mutable {
+    ready.wait();
+    pthread_getname_np(pthread_self(), name.data(), name.size());
+    pthread_sigmask(SIG_SETMASK, nullptr, &blocked);
+  });
+  named.set_value();  // the name is given from outside, when the thread runs already
+  thread.join();
+  EXPECT_STREQ(name.c_str(), "esdb-test");
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGCHLD, SIGPIPE, SIGALRM})
+    EXPECT_EQ(sigismember(&blocked, signal), 1) << signal;
+}
+
+TEST(Threads, TheCallersOwnMaskStaysAsItWas) {
+  sigset_t with_usr2, before, after;
+  sigemptyset(&with_usr2);
+  sigaddset(&with_usr2, SIGUSR2);
+  pthread_sigmask(SIG_BLOCK, &with_usr2, nullptr);
+  pthread_sigmask(SIG_SETMASK, nullptr, &before);
+  quiet_thread("esdb-test", [] {}).join();
+  pthread_sigmask(SIG_SETMASK, nullptr, &after);
+  pthread_sigmask(SIG_UNBLOCK, &with_usr2, nullptr);
+  for (int signal = 1; signal < 32; ++signal)
+    EXPECT_EQ(sigismember(&before, signal), sigismember(&after, signal)) << signal;
+}
+
+// A fault is raised on the thread that makes it: blocked, the kernel kills the process without
+// asking the program's handler, which may only want to say where.
+TEST(Threads, FaultsAreNotBlocked) {
+  sigset_t blocked;
+  quiet_thread("esdb-test", [&] { pthread_sigmask(SIG_SETMASK, nullptr, &blocked); }).join();
+  for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS})
+    EXPECT_EQ(sigismember(&blocked, signal), 0) << signal;
+}
+
+}  // namespace
+}  // namespace esdb::storage
