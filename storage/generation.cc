@@ -1,7 +1,5 @@
 #include "storage/generation.h"
 
-#include <xxhash.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -10,14 +8,13 @@
 #include <tuple>
 
 #include "storage/check.h"
+#include "storage/hash.h"
 
 namespace esdb::storage {
 
 namespace {
 
-std::uint64_t hash_of_source(std::string_view source) {
-  return XXH3_64bits(source.data(), source.size());
-}
+std::uint64_t hash_of_source(std::string_view source) { return hash64(source, 0); }
 
 constexpr double kPageBytes = 4096;
 // What a new row and its second entry take in the index, without the text.

@@ -1,10 +1,9 @@
 #include "storage/index_rows.h"
 
-#include <xxhash.h>
-
 #include <cstring>
 
 #include "storage/check.h"
+#include "storage/hash.h"
 
 namespace esdb::storage {
 
@@ -25,9 +24,7 @@ std::uint64_t get_u64(Bytes bytes, std::size_t at) {
 
 // Of everything behind the checksum.
 std::uint64_t checksum_of(Tree tree, Bytes key, Bytes behind, std::uint64_t seed) {
-  const auto of_key =
-      XXH3_64bits_withSeed(key.data(), key.size(), seed ^ static_cast<std::uint64_t>(tree));
-  return XXH3_64bits_withSeed(behind.data(), behind.size(), of_key);
+  return hash64(behind, hash64(key, seed ^ static_cast<std::uint64_t>(tree)));
 }
 
 bool is_intact(Tree tree, Bytes key, Bytes value, std::uint64_t seed) {
@@ -77,14 +74,7 @@ ChunkKey chunk_key(std::uint64_t term_number, std::uint32_t chunk) {
 }
 
 SecondKey second_key(char kind, std::string_view text, std::uint64_t seed) {
-  const auto hash =
-      XXH3_128bits_withSeed(text.data(), text.size(), seed ^ static_cast<std::uint64_t>(kind));
-  XXH128_canonical_t canonical;
-  XXH128_canonicalFromHash(&canonical, hash);
-  SecondKey key;
-  static_assert(sizeof(canonical.digest) == sizeof(key));
-  std::memcpy(key.data(), canonical.digest, sizeof(key));
-  return key;
+  return hash128(text, seed ^ static_cast<std::uint64_t>(kind));
 }
 
 Bytes source_key(std::string_view source) {

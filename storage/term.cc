@@ -1,12 +1,11 @@
 #include "storage/term.h"
 
-#include <xxhash.h>
+#include "storage/hash.h"
 
 namespace esdb::storage {
 
 TermRef term(TermClass kind, std::string_view text) {
-  return {kind, text,
-          XXH3_64bits_withSeed(text.data(), text.size(), static_cast<std::uint64_t>(kind))};
+  return {kind, text, hash64(text, static_cast<std::uint64_t>(kind))};
 }
 
 }  // namespace esdb::storage

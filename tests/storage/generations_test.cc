@@ -7,7 +7,7 @@
 
 #include "storage/generation.h"
 #include "storage/lookup.h"
-#include "term_history.h"
+#include "tests/storage/term_history.h"
 
 namespace esdb::storage {
 namespace {

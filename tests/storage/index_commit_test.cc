@@ -4,7 +4,7 @@
 
 #include "esdb/query.h"
 #include "storage/index_reader.h"
-#include "temporary_directory.h"
+#include "tests/storage/temporary_directory.h"
 
 namespace esdb::storage {
 namespace {

@@ -9,7 +9,7 @@
 #include <fstream>
 #include <random>
 
-#include "index_store.h"
+#include "tests/storage/index_store.h"
 
 namespace esdb::storage {
 namespace {

@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <vector>
 
-#include "temporary_directory.h"
+#include "tests/storage/temporary_directory.h"
 
 namespace esdb::storage {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "storage/generation.h"
 #include "storage/index_commit.h"
-#include "temporary_directory.h"
+#include "tests/storage/temporary_directory.h"
 
 namespace esdb::storage {
 namespace {

@@ -3,9 +3,9 @@
 
 #include <filesystem>
 
-#include "index_store.h"
 #include "storage/index_environment.h"
 #include "storage/index_rows.h"
+#include "tests/storage/index_store.h"
 
 namespace esdb::storage {
 namespace {

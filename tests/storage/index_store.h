@@ -4,12 +4,12 @@
 #include <memory>
 #include <random>
 
-#include "lookup_against.h"
 #include "storage/generation.h"
 #include "storage/index.h"
 #include "storage/replay.h"
-#include "temporary_directory.h"
-#include "written_log.h"
+#include "tests/storage/lookup_against.h"
+#include "tests/storage/temporary_directory.h"
+#include "tests/storage/written_log.h"
 
 namespace esdb::storage {
 

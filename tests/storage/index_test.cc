@@ -10,8 +10,8 @@
 #include <fstream>
 #include <random>
 
-#include "index_store.h"
 #include "storage/index_environment.h"
+#include "tests/storage/index_store.h"
 
 namespace esdb::storage {
 namespace {

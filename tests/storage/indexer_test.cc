@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "index_store.h"
+#include "tests/storage/index_store.h"
 
 namespace esdb::storage {
 namespace {

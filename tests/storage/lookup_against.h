@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "storage/lookup.h"
-#include "term_history.h"
+#include "tests/storage/term_history.h"
 
 namespace esdb::storage {
 

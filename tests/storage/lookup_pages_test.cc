@@ -1,9 +1,9 @@
 // The part of Lookup that lists: terms and tracking by prefix, and counts.
 #include <gtest/gtest.h>
 
-#include "index_store.h"
 #include "storage/index_environment.h"
 #include "storage/index_rows.h"
+#include "tests/storage/index_store.h"
 
 namespace esdb::storage {
 namespace {

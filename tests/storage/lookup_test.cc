@@ -4,7 +4,7 @@
 
 #include <random>
 
-#include "lookup_against.h"
+#include "tests/storage/lookup_against.h"
 
 namespace esdb::storage {
 namespace {

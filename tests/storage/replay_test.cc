@@ -4,8 +4,8 @@
 
 #include <random>
 
-#include "lookup_against.h"
-#include "written_log.h"
+#include "tests/storage/lookup_against.h"
+#include "tests/storage/written_log.h"
 
 namespace esdb::storage {
 namespace {

@@ -9,7 +9,7 @@
 #include "storage/index.h"
 #include "storage/memory_io.h"
 #include "storage/recovery.h"
-#include "term_history.h"
+#include "tests/storage/term_history.h"
 
 namespace esdb::storage {
 
