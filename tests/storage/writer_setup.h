@@ -39,6 +39,7 @@ struct WriterSetup {
     std::size_t tail_bytes_max = 0;
     Inbox::Bounds inbox{.count = 1'000, .bytes = std::size_t{64} << 20};
     MemoryIo* machine = nullptr;  // one that outlives this writer, to open its log again
+    int wake_fd = -1;             // of the ring: a driver's
   };
   // What a request was answered, and how much was durable then.
   struct Answered {
@@ -58,7 +59,7 @@ struct WriterSetup {
         tail(FrameMark{}, TailOptions{.keeps_everything = true}),
         window(with.window),
         inbox(with.inbox),
-        ring(*io.make_ring(16, -1)),
+        ring(*io.make_ring(16, with.wake_fd)),
         writer({.io = io,
                 .log = *log,
                 .tail = tail,
