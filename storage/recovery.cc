@@ -204,6 +204,7 @@ Result<std::unique_ptr<Log>> Opening::act(Verdict verdict) {
       return refuse(survey_.objection);
   }
   ESDB_CHECK(false);
+  std::unreachable();
 }
 
 Result<void> Opening::make_store() {
