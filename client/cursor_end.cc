@@ -140,7 +140,8 @@ void CursorEnd::answered(std::uint64_t generation, std::uint64_t for_ask,
   --outstanding_;
   waiting_ = false;
   const bool asked_for = ask_ && ask_->id == for_ask;
-  if (answer)
+  const bool came = answer.has_value();
+  if (came)
     absorb(*std::move(answer), for_ask);
   else if (asked_for && answer.error().code != ErrorCode::kCancelled)
     deliver(std::unexpected(answer.error()));
@@ -152,7 +153,7 @@ void CursorEnd::answered(std::uint64_t generation, std::uint64_t for_ask,
   deliver_ready();
   if (ask_)
     go_on();
-  else if (answer)
+  else if (came)
     ask_ahead();
 }
 
