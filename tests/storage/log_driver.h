@@ -73,6 +73,14 @@ class LogDriver {
     drop();
   }
 
+  // Takes over what another driver has written, as far as this log holds it.
+  void take_over(std::vector<WrittenEvent> written) {
+    written.resize(log_->durable().value);
+    heads_.clear();
+    for (const auto& event : written) heads_[event.stream] = {event.version, event.position};
+    written_ = std::move(written);
+  }
+
   Log& log() { return *log_; }
   const std::vector<WrittenEvent>& written() const { return written_; }
   std::vector<WrittenEvent>& written() { return written_; }
