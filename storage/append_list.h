@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "storage/check.h"
+#include "storage/mapped_memory.h"
 
 namespace esdb::storage {
 
@@ -42,17 +43,25 @@ class ListArena {
 
  private:
   void add_block(std::size_t at_least) {
-    std::size_t size = blocks_.empty() ? kFirstBlock : block_bytes_ * 2;
+    std::size_t size = block_bytes_ == 0 ? kFirstBlock : block_bytes_ * 2;
     size = size < kBlockMax ? size : kBlockMax;
     block_bytes_ = size;
     size = size < at_least ? at_least : size;
-    blocks_.push_back(std::make_unique_for_overwrite<std::byte[]>(size));
-    next_ = blocks_.back().get();
+    if (size < kMappedFrom) {
+      small_blocks_.push_back(std::make_unique_for_overwrite<std::byte[]>(size));
+      next_ = small_blocks_.back().get();
+    } else {
+      large_blocks_.emplace_back(size);
+      next_ = static_cast<std::byte*>(large_blocks_.back().data());
+    }
     left_ = size;
     bytes_.fetch_add(size, std::memory_order_relaxed);
   }
 
-  std::vector<std::unique_ptr<std::byte[]>> blocks_;
+  static constexpr std::size_t kMappedFrom = std::size_t{128} << 10;
+
+  std::vector<std::unique_ptr<std::byte[]>> small_blocks_;
+  std::vector<MappedMemory> large_blocks_;
   std::byte* next_ = nullptr;
   std::size_t left_ = 0;
   std::size_t block_bytes_ = 0;

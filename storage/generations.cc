@@ -13,6 +13,9 @@ namespace {
 
 constexpr std::size_t kFirstTableSlots = 256;
 
+using SteadyTime = std::chrono::steady_clock::time_point;
+constexpr SteadyTime kNever = SteadyTime::max();
+
 }  // namespace
 
 struct TailIndex::State {
@@ -22,11 +25,11 @@ struct TailIndex::State {
   FrameMark last_mark;
   Generation* newest{};
   bool frame_open = false;
-  std::optional<std::chrono::steady_clock::time_point> since;  // of the newest's first frame
   std::shared_ptr<const Generations> writers_list;
   std::uint64_t writers_revision = 0;
 
   // Shared. The mutex is held for a few assignments.
+  std::atomic<SteadyTime> due{kNever};  // of the newest, once it holds a frame
   mutable std::mutex mutex;
   std::shared_ptr<const Generations> list;  // guarded by mutex
   std::atomic<std::uint64_t> revision{0};   // of the list
@@ -58,7 +61,7 @@ struct TailIndex::State {
       publish(std::move(generations));
     }
     newest = next;
-    since.reset();
+    due.store(kNever, std::memory_order_relaxed);
     refresh();
   }
 };
@@ -99,9 +102,9 @@ void TailIndex::freeze_when_due(std::chrono::steady_clock::time_point now) {
   state.refresh();
   if (state.options.keeps_everything || state.frame_open) return;
   if (state.newest->end().frame_number == state.newest->begins_behind().frame_number) return;
-  if (!state.since) state.since = now;
-  const bool full = state.newest->events() >= kGenerationEventsMax ||
-                    now - *state.since >= kGenerationAgeMax ||
+  auto due = state.due.load(std::memory_order_relaxed);
+  if (due == kNever) state.due.store(due = now + kGenerationAgeMax, std::memory_order_relaxed);
+  const bool full = state.newest->events() >= kGenerationEventsMax || now >= due ||
                     state.newest->dirty_bytes(state.index_bytes.load(std::memory_order_relaxed)) >=
                         static_cast<double>(state.options.dirty_bytes);
   if (full) freeze();
@@ -117,8 +120,9 @@ void TailIndex::freeze() {
 }
 
 std::optional<std::chrono::steady_clock::time_point> TailIndex::next_due() const {
-  if (!state_->since) return std::nullopt;
-  return *state_->since + kGenerationAgeMax;
+  const auto due = state_->due.load(std::memory_order_relaxed);
+  if (due == kNever) return std::nullopt;
+  return due;
 }
 
 std::optional<StreamHead> TailIndex::stream_head(const TermRef& stream) const {
@@ -150,13 +154,14 @@ std::shared_ptr<const Generations> TailIndex::writers_generations() const {
 }
 
 std::shared_ptr<const Generation> TailIndex::oldest_frozen() const {
+  std::erase_if(state_->dropped,
+                [](const auto& generation) { return generation.use_count() == 1; });
   const auto list = generations();
   return list->size() > 1 ? list->front() : nullptr;
 }
 
 void TailIndex::drop_oldest() {
   State& state = *state_;
-  std::erase_if(state.dropped, [](const auto& generation) { return generation.use_count() == 1; });
   const std::lock_guard lock(state.mutex);
   ESDB_CHECK(state.list->size() > 1);
   Generations generations(state.list->begin() + 1, state.list->end());

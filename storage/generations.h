@@ -75,8 +75,6 @@ class TailIndex {
   // index transaction (250,000 events, 2 s, or the dirty bytes its budget allows).
   void freeze_when_due(std::chrono::steady_clock::time_point now);
   void freeze();  // whatever it holds, when it holds anything
-  // When freeze_when_due() has something to do at the latest, as far as its last call knows.
-  std::optional<std::chrono::steady_clock::time_point> next_due() const;
 
   // The writer's view, laid-out and not yet durable events included. It changes only in the calls
   // above: a generation that the indexer drops stays in view until the writer's next one of them,
@@ -95,6 +93,8 @@ class TailIndex {
   void set_index_bytes(std::size_t bytes);
 
   // ---- any thread
+  // When freeze_when_due() has something to do at the latest, as far as its last call knows.
+  std::optional<std::chrono::steady_clock::time_point> next_due() const;
   std::shared_ptr<const Generations> generations() const;
   std::size_t bytes() const;  // of all generations: appends wait above a budget
 

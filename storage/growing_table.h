@@ -9,11 +9,11 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
+#include <optional>
 #include <vector>
 
-#include "storage/check.h"
+#include "storage/mapped_memory.h"
 
 namespace esdb::storage {
 
@@ -22,18 +22,23 @@ class GrowingTable {
   using Slot = std::atomic<Node*>;
   static_assert(Slot::is_always_lock_free && sizeof(Slot) == sizeof(Node*));
 
-  // From calloc: pages of a large table that nothing was put into take no memory.
+  // Zeroed memory is a table of null pointers.
   struct Slots {
-    explicit Slots(std::size_t count)
-        : mask(count - 1), slots(static_cast<Slot*>(std::calloc(count, sizeof(Slot)))) {
-      ESDB_CHECK(slots != nullptr);
+    explicit Slots(std::size_t count) : mask(count - 1) {
+      if (count * sizeof(Slot) < kMappedFrom) {
+        small = std::make_unique<Slot[]>(count);
+        slots = small.get();
+      } else {
+        large.emplace(count * sizeof(Slot));
+        slots = static_cast<Slot*>(large->data());
+      }
     }
-    ~Slots() { std::free(slots); }
-    Slots(const Slots&) = delete;
-    Slots& operator=(const Slots&) = delete;
     const std::size_t mask;
-    Slot* const slots;
+    Slot* slots;
+    std::unique_ptr<Slot[]> small;
+    std::optional<MappedMemory> large;
   };
+  static constexpr std::size_t kMappedFrom = std::size_t{128} << 10;
 
  public:
   // `slots`: a power of two.

@@ -38,8 +38,8 @@ struct IndexOptions {
   std::uint64_t seed{};
   std::size_t memory = TailOptions{}.dirty_bytes;  // of dirty pages a transaction may hold
   // So many events at the most are read into the tail index at open; what is further behind is
-  // written to the index first.
-  std::uint64_t replay_events_max = 1'000'000;
+  // written to the index first. 0: as many as about `memory` holds (a million by default).
+  std::uint64_t replay_events_max = 0;
   std::function<void(std::string_view)> log{};
 };
 

@@ -11,6 +11,7 @@ namespace esdb::storage {
 
 namespace {
 
+constexpr std::size_t kReplayedEventBytes = 160;  // in the tail index, where many terms are new
 constexpr std::size_t kTableSlots = std::size_t{1} << 16;
 
 std::unexpected<Error> unavailable(std::string what, LmdbError error) {
@@ -50,7 +51,9 @@ Result<void> Index::State::begin_anew(std::string_view reason) {
 
 Result<void> Index::State::begin_rebuild(const Log& log) {
   set_target(mark);
-  if (log.durable().value - mark.last.value <= options.replay_events_max) return {};
+  const auto most = options.replay_events_max != 0 ? options.replay_events_max
+                                                   : options.memory / kReplayedEventBytes;
+  if (log.durable().value - mark.last.value <= most) return {};
   auto last = log.frame(log.durable_frame());
   if (!last) return std::unexpected(last.error());
   ESDB_CHECK(*last);
