@@ -25,6 +25,15 @@ Error error_of(ErrorCode code, std::string message) {
   return {.code = code, .message = std::move(message)};
 }
 
+// A program's loop prepares by itself what takes a few look-ups; many of them, and queries, which
+// may meet a disk, go to the thread that is there for it.
+constexpr std::size_t kLoopEventsMax = 16;
+bool is_long(const Parts& parts) {
+  return parts.events.size() > kLoopEventsMax ||
+         std::ranges::any_of(parts.checks,
+                             [](const Check& check) { return check.kind != Check::Kind::kStream; });
+}
+
 // The answer of a blocking append. Shared, because its caller may leave before it comes.
 struct Waiting {
   Waiter waiter{};
@@ -220,15 +229,18 @@ void EmbeddedStore::append(EncodedAppend append, const CallOptions& call,
   };
   if (auto ok = check(append); !ok) return refuse(ok.error());
   auto request = request_of(std::move(append), call);
-  if (engine.preparer().holds_session(call.session)) {
+  const bool elsewhere = engine.preparer().holds_session(call.session) ||
+                         (engine.options().drive == Drive::kCaller && is_long(*request->parts));
+  Result<void> prepared;
+  if (!elsewhere) prepared = prepare(*request, engine.sources());
+  const bool later = elsewhere || (!prepared && prepared.error().code == ErrorCode::kUnavailable);
+  if (!prepared && !later) return refuse(prepared.error());
+  if (later) {
+    if (!engine.inbox().admit(*request)) return refuse(engine.refused());
     request->done = std::move(done);
     return engine.preparer().put(std::move(request));
   }
-  auto prepared = prepare(*request, engine.sources());
-  if (!prepared && prepared.error().code != ErrorCode::kUnavailable)
-    return refuse(prepared.error());
   request->done = std::move(done);
-  if (!prepared) return engine.preparer().put(std::move(request));
   if (!engine.inbox().put(request)) {
     done = std::move(request->done);
     return refuse(engine.refused());

@@ -137,8 +137,8 @@ Result<void> Engine::wire() {
       sources(),
       Preparer::Tells{.prepared =
                           [this](RequestPtr request) {
-                            if (!inbox_.put(request))
-                              return answer(std::move(request), std::unexpected(refused()));
+                            if (!inbox_.put_admitted(request))
+                              return answer(std::move(request), std::unexpected(closed_error()));
                             driver_.requested();
                           },
                       .prepared_again =
@@ -150,6 +150,7 @@ Result<void> Engine::wire() {
                           },
                       .answer =
                           [this](RequestPtr request, Result<Appended> result) {
+                            if (request->admitted) inbox_.settled(request->bytes);
                             answer(std::move(request), std::move(result));
                             driver_.nudge();  // its caller may be the one who drives
                           }});

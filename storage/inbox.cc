@@ -16,6 +16,24 @@ bool Inbox::put(RequestPtr& request) {
   return true;
 }
 
+bool Inbox::admit(Request& request) {
+  const std::lock_guard lock(mutex_);
+  if (closed_ || !has_room(request.bytes)) return false;
+  ++count_;
+  bytes_ += request.bytes;
+  request.admitted = true;
+  return true;
+}
+
+bool Inbox::put_admitted(RequestPtr& request) {
+  const std::lock_guard lock(mutex_);
+  if (closed_) return false;
+  waiting_bytes_ += request->bytes;
+  request->admitted = false;
+  fresh_.push_back(std::move(request));
+  return true;
+}
+
 void Inbox::put_again(RequestPtr request) {
   const std::lock_guard lock(mutex_);
   waiting_bytes_ += request->bytes;

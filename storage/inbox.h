@@ -28,6 +28,10 @@ class Inbox {
 
   // False, with the request untouched: it is full.
   bool put(RequestPtr& request);
+  // Takes a place for a request that is prepared elsewhere first; false: it is full. put_admitted()
+  // fills the place (false, with the request untouched: closed), settled() gives it up.
+  bool admit(Request& request);
+  bool put_admitted(RequestPtr& request);
   // A request that was in it before, prepared again: never refused.
   void put_again(RequestPtr request);
   // Blocks until there is room, the deadline passes, the request's stop token says so, or the inbox

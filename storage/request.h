@@ -80,6 +80,7 @@ struct Request {
   std::uint64_t session = 0;
   std::size_t bytes = 0;  // what it takes in the queue
   bool prepared_again = false;
+  bool admitted = false;  // has a place in the inbox while it is prepared for the first time
   std::optional<Error> failed{};  // why it could not be prepared again: its answer, in its turn
 
   // A caller that gives up and the driver that takes it up decide by one exchange who was first.
