@@ -25,7 +25,7 @@ void put_names(const std::vector<std::string>& from, capnp::List<capnp::Text>::B
 unsigned size_of(const auto& list) { return static_cast<unsigned>(list.size()); }
 
 std::unexpected<esdb::Error> too_many(std::string what, std::size_t found, std::size_t limit) {
-  return std::unexpected(esdb::Error{.code = ErrorCode::kInvalidArgument,
+  return std::unexpected(esdb::Error{.code = ErrorCode::kTooLarge,
                                      .message = std::move(what) + ": " + std::to_string(found) +
                                                 " given, at most " + std::to_string(limit)});
 }
