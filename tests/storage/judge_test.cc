@@ -1,0 +1,152 @@
+#include "storage/judge.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/storage/writer_setup.h"
+
+namespace esdb::storage {
+namespace {
+
+using Kind = Verdict::Kind;
+using ::testing::SizeIs;
+
+// Requests are prepared when they are made; what is appended later they are judged upon.
+struct Judges : Begun {
+  Judges() : Judges(Options{}) {}
+  explicit Judges(const Options& with) : Begun(with) {}
+
+  RequestPtr prepared(const AppendRequest& append) { return request("", encoded(append)); }
+  Verdict verdict(const RequestPtr& request) { return judge(*request, *log, tail, window); }
+  Verdict verdict(const AppendRequest& append) { return verdict(prepared(append)); }
+};
+
+AppendRequest checking(Check check) { return {.events = {event_of("new")}, .checks = {check}}; }
+
+TEST(Judge, WhatHoldsIsAcceptedBeforeAndAfterItIsOvertaken) {
+  Judges judges;
+  const auto none = judges.prepared(checking(Check::stream("s", Expect::none())));
+  const auto exists = judges.prepared(checking(Check::stream("s", Expect::exists())));
+  const auto exactly = judges.prepared(checking(Check::stream("s", Expect::exactly(1))));
+  EXPECT_EQ(judges.verdict(none).kind, Kind::kAccept);
+  EXPECT_EQ(judges.verdict(exists).kind, Kind::kRefuse);
+  EXPECT_EQ(judges.verdict(exactly).kind, Kind::kRefuse);
+  judges.append("s", one("s"));
+  EXPECT_EQ(judges.verdict(none).kind, Kind::kRefuse);
+  EXPECT_EQ(judges.verdict(exists).kind, Kind::kAccept);
+  EXPECT_EQ(judges.verdict(exactly).kind, Kind::kAccept);
+  judges.append("s", one("s"));
+  const auto refused = judges.verdict(exactly);
+  EXPECT_EQ(refused.kind, Kind::kRefuse);
+  EXPECT_EQ(refused.error.violations.at(0).actual, Version{2});
+  EXPECT_EQ(refused.rests_on, Position{3});
+}
+
+TEST(Judge, QueriesAreJudgedUponWhatIsLaidOutAndNotYetDurable) {
+  Judges judges;
+  const auto absent = judges.prepared(checking(Check::absent(types({"Seldom"}))));
+  const auto unchanged = judges.prepared(checking(Check::unchanged(everything(), 1)));
+  EXPECT_EQ(judges.verdict(absent).kind, Kind::kAccept);
+  EXPECT_EQ(judges.verdict(unchanged).kind, Kind::kAccept);
+  judges.io.hold();
+  judges.append("", {.events = {event_of("s", "Seldom")}});
+  const auto refused = judges.verdict(absent);
+  EXPECT_EQ(refused.kind, Kind::kRefuse);
+  EXPECT_EQ(refused.error.code, ErrorCode::kAlreadyExists);
+  EXPECT_EQ(refused.error.violations.at(0).conflicting, Position{2});
+  EXPECT_EQ(refused.rests_on, Position{2});
+  EXPECT_EQ(judges.verdict(unchanged).error.code, ErrorCode::kConflict);
+}
+
+TEST(Judge, EveryViolationIsTold) {
+  Judges judges;
+  judges.append(
+      "", {.events = {event_of("s", "Seldom")}, .tracking = {{.source = "relay", .position = 5}}});
+  const auto verdict = judges.verdict(
+      {.events = {event_of("new")},
+       .checks = {Check::stream("s", Expect::none()), Check::stream("t", Expect::none()),
+                  Check::absent(types({"Seldom"})), Check::unchanged(stream("s"), 1)},
+       .tracking = {{.source = "relay", .position = 5}}});
+  ASSERT_EQ(verdict.kind, Kind::kRefuse);
+  EXPECT_EQ(verdict.error.code, ErrorCode::kAlreadyTracked);
+  EXPECT_THAT(verdict.error.violations, SizeIs(4));
+  EXPECT_TRUE(verdict.rests_on_tracking);
+}
+
+TEST(Judge, ARetryIsFoundByItsIdsWhateverItsChecksSay) {
+  Judges judges;
+  const auto append = expecting({.events = {event_of("s"), event_of("t")}}, "s", Expect::none());
+  judges.append("", append);
+  judges.append("", one("s"));
+  const auto verdict = judges.verdict(append);
+  ASSERT_EQ(verdict.kind, Kind::kRepeat);
+  EXPECT_EQ(verdict.commit.first, Position{2});
+  EXPECT_EQ(verdict.commit.last, Position{3});
+}
+
+TEST(Judge, OtherOccurrencesOfAnIdAreConflicts) {
+  Judges judges;
+  const AppendRequest append{.events = {event_of("s"), event_of("t"), event_of("u")}};
+  judges.append("", append);
+  const auto& events = append.events;
+  auto other_data = events;
+  other_data[1].data = "other";
+  auto other_stream = events;
+  other_stream[2].stream = "elsewhere";
+  for (const auto& made :
+       std::vector<std::vector<NewEvent>>{{events[0]},
+                                          {events[1]},
+                                          {events[0], events[1]},
+                                          {events[1], events[0], events[2]},
+                                          {events[0], events[1], events[2], event_of("s")},
+                                          {event_of("s"), events[0]},
+                                          other_data,
+                                          other_stream}) {
+    const auto verdict = judges.verdict({.events = made});
+    EXPECT_EQ(verdict.kind, Kind::kRefuse);
+    EXPECT_EQ(verdict.error.code, ErrorCode::kIdConflict);
+  }
+}
+
+TEST(Judge, ARetryBeyondTheWindowIsFoundThroughTheCheckThatItsOwnEventsViolate) {
+  for (const auto& check : {Check::stream("s", Expect::none()), Check::absent(stream("s")),
+                            Check::unchanged(types({"Happened"}), 1)}) {
+    Judges judges({.window = 1});
+    AppendRequest append{.events = {event_of("s"), event_of("t")}, .checks = {check}};
+    judges.append("", append);
+    judges.append("", one("other"));
+    const auto verdict = judges.verdict(append);
+    ASSERT_EQ(verdict.kind, Kind::kRepeat);
+    EXPECT_EQ(verdict.commit.first, Position{2});
+    EXPECT_EQ(verdict.commit.last, Position{3});
+  }
+}
+
+// The event that violates its check came after it was prepared, and has left the window: whether it
+// is this append's own cannot be told without the log.
+TEST(Judge, WhatCameAboveThePreparationAndLeftTheWindowIsPreparedAgain) {
+  Judges judges({.window = 1});
+  const auto append = expecting(one("s"), "s", Expect::none());
+  auto early = judges.prepared(append);
+  judges.append("", append);
+  judges.append("", one("other"));
+  EXPECT_EQ(judges.verdict(early).kind, Kind::kPrepareAgain);
+  ASSERT_TRUE(prepare(*early, judges.sources()));
+  EXPECT_EQ(judges.verdict(early).kind, Kind::kRepeat);
+}
+
+TEST(Judge, AnAppendOfTrackingAloneIsRefusedTheSecondTime) {
+  Judges judges;
+  const AppendRequest append{
+      .tracking = {{.source = "a", .position = 3}, {.source = "b", .position = 1}}};
+  EXPECT_EQ(judges.verdict(append).kind, Kind::kAccept);
+  judges.append("", append);
+  const auto verdict = judges.verdict(append);
+  EXPECT_EQ(verdict.kind, Kind::kRefuse);
+  EXPECT_EQ(verdict.error.code, ErrorCode::kAlreadyTracked);
+  EXPECT_THAT(verdict.error.violations, SizeIs(2));
+  EXPECT_EQ(verdict.error.violations[0].conflicting, Position{3});
+}
+
+}  // namespace
+}  // namespace esdb::storage
