@@ -71,31 +71,34 @@ Result<std::unique_ptr<Index>> Index::open(const IndexOptions& options, const Lo
   if (reason.empty() && !files.exists()) reason = "there is none";
   if (reason.empty()) {
     if (auto ok = files.mark_opening(); !ok) return std::unexpected(ok.error());
-    auto environment = Environment::open(options.directory, Environment::Mode::kReadWrite);
-    if (environment) {
-      IndexHealth health({}, {});
-      auto standing = compare(**environment, health, options, log, state->meta);
-      if (!standing && !health.is_damaged()) return std::unexpected(standing.error());
-      if (!standing) reason = "damage was found in it";
-      if (standing && *standing == Standing::kRebuild) reason = "it is of another history";
-      if (standing && *standing == Standing::kLost) {
-        if (auto ok = files.opened(); !ok) return std::unexpected(ok.error());
-        return std::unexpected(lost(mark_of(state->meta), log));
-      }
-      state->environment = std::move(*environment);
-    } else if (environment.error().is_damage()) {
-      reason = "it cannot be opened: " + to_string(environment.error());
-    } else {
-      return unavailable("opening the index in " + options.directory +
-                         " failed: " + to_string(environment.error()));
-    }
+    auto objection = state->open_existing(log);
+    if (auto ok = files.opened(); !ok) return std::unexpected(ok.error());
+    if (!objection) return std::unexpected(objection.error());
+    reason = *objection;
   }
   if (!reason.empty())
     if (auto ok = state->begin_anew(reason); !ok) return std::unexpected(ok.error());
-  if (auto ok = files.opened(); !ok) return std::unexpected(ok.error());
   state->mark = mark_of(state->meta);
   if (auto ok = state->begin_rebuild(log); !ok) return std::unexpected(ok.error());
   return std::unique_ptr<Index>(new Index(std::move(state)));
+}
+
+// Why it must be discarded; empty: it is good.
+Result<std::string> Index::State::open_existing(const Log& log) {
+  auto opened = Environment::open(options.directory, Environment::Mode::kReadWrite);
+  if (!opened) {
+    if (opened.error().is_damage()) return "it cannot be opened: " + to_string(opened.error());
+    return unavailable("opening the index in " + options.directory +
+                       " failed: " + to_string(opened.error()));
+  }
+  IndexHealth looked_at({}, {});
+  auto standing = compare(**opened, looked_at, options, log, meta);
+  if (!standing && looked_at.is_damaged()) return "damage was found in it";
+  if (!standing) return std::unexpected(standing.error());
+  if (*standing == Standing::kRebuild) return "it is of another history";
+  if (*standing == Standing::kLost) return std::unexpected(lost(mark_of(meta), log));
+  environment = std::move(*opened);
+  return std::string{};
 }
 
 Result<std::unique_ptr<Index>> Index::open_read_only(const IndexOptions& options, const Log& log) {

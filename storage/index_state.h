@@ -56,6 +56,7 @@ struct Index::State {
   // An environment with nothing in it but a meta row.
   Result<std::unique_ptr<Environment>> make_empty(const std::string& directory,
                                                   Environment::Mode mode);
+  Result<std::string> open_existing(const Log& log);
   Result<void> begin_anew(std::string_view reason);
   Result<void> begin_rebuild(const Log& log);
   void set_target(const FrameMark& to);

@@ -11,7 +11,8 @@ Indexer::Indexer(Index& index, TailIndex& tail, const Log& log)
 
 Result<bool> Indexer::step() {
   const auto generation = tail_.oldest_frozen();
-  if (generation == nullptr || log_.durable_frame() < generation->end().frame_number) return false;
+  // Covered by the durable position, too: a lookup may show what the index holds.
+  if (generation == nullptr || log_.covered_frame() < generation->end().frame_number) return false;
   if (auto committed = index_.commit(*generation); !committed)
     return std::unexpected(committed.error());
   tail_.drop_oldest();
