@@ -1,6 +1,5 @@
 #include "storage/reader.h"
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <random>
@@ -9,8 +8,6 @@
 
 namespace esdb::storage {
 namespace {
-
-using ::testing::IsEmpty;
 
 // A log of random events, some of its segments sealed, and what is true of it.
 class Reading : public ::testing::Test {
