@@ -102,7 +102,7 @@ MessageStream::MessageStream(kj::Own<kj::AsyncIoStream> socket, kj::Timer& timer
       flushing_(kj::READY_NOW) {}
 
 void MessageStream::give_up(std::string why, bool foreign) {
-  if (failure_.empty()) failure_ = std::move(why);
+  if (failure_.empty()) failure_ = std::move(why), given_up_ = true;
   if (foreign) {
     foreign_ = true;
     speech_ = recognise(begun());
@@ -212,8 +212,8 @@ kj::Promise<bool> MessageStream::fill() {
 
 // Waits without end between messages; within one, as long as its bytes keep coming.
 kj::Promise<std::size_t> MessageStream::in_time(kj::Promise<std::size_t> reading) {
-  const bool begun = buffered() != 0 || begin_ != 0 || in_message_;
-  if (!begun) return reading;
+  const bool has_begun = buffered() != 0 || begin_ != 0 || in_message_;
+  if (!has_begun) return reading;
   if (!in_message_) {
     in_message_ = true;
     progress_ = 0;
@@ -279,7 +279,7 @@ kj::Promise<void> MessageStream::drain(
   tail_ = tail_.addBranch()
               .then([this, segments]() { return write_all(segments); })
               .catch_([this](kj::Exception&& error) {
-                if (failure_.empty()) failure_ = error.getDescription().cStr();
+                if (failure_.empty()) failure_ = "it left while it was written to";
                 socket_->abortRead();
                 kj::throwFatalException(kj::mv(error));
               })

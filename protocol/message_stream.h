@@ -41,8 +41,11 @@ class MessageStream final : public capnp::MessageStream {
 
   void set_message_bytes_max(std::size_t bytes) { limits_.message_bytes = bytes; }
 
-  // Why it was given up, in words for a log; empty while it works or when the peer just left.
+  // Why it ended, in words; empty while it works, and where the peer closed it between two
+  // messages.
   const std::string& failure() const { return failure_; }
+  // True when this side ended it, because of what the peer did or did not do.
+  bool was_given_up() const { return given_up_; }
   // True when what came first was no message; speech() then tells what it looked like.
   bool is_foreign() const { return foreign_; }
   Speech speech() const { return speech_; }
@@ -101,6 +104,7 @@ class MessageStream final : public capnp::MessageStream {
   bool in_message_ = false;
   bool first_ = true;  // no message was read yet
   bool foreign_ = false;
+  bool given_up_ = false;
   Speech speech_ = Speech::kUnknown;
   std::string failure_;
 

@@ -66,10 +66,10 @@ void Connection::tell_the_end() const {
                           : ": it was closed"));
   } else if (late_) {
     context_.log(LogLevel::kWarning, peer_ + " did not say hello in time: it was closed");
-  } else if (!stream_.failure().empty()) {
+  } else if (stream_.was_given_up()) {
     context_.log(LogLevel::kWarning, peer_ + " was closed: " + stream_.failure());
   } else {
-    context_.log(LogLevel::kDebug, peer_ + " closed");
+    context_.log(LogLevel::kDebug, peer_ + " left");
   }
 }
 
