@@ -10,7 +10,6 @@
 #include "storage/replay.h"
 #include "storage/store_cursor.h"
 #include "storage/threads.h"
-#include "storage/uring_io.h"
 
 namespace esdb::storage {
 namespace {
@@ -35,12 +34,7 @@ std::size_t index_dirty_bytes(std::size_t memory) { return memory / 16 * 5; }
 
 std::unique_ptr<Io> make_io(const std::string& directory, const OpenOptions& options) {
   if (directory.empty()) return std::make_unique<MemoryIo>(options.clock);
-  const int unavailable = UringIo::unavailable();
-  if (unavailable == 0) return std::make_unique<UringIo>();
-  if (options.log)
-    options.log("io_uring is not available here: " + to_string(IoError{unavailable}) +
-                "; writing with pwritev2, with the same promises and less speed");
-  return std::make_unique<PosixIo>();
+  return make_directory_io(options.log);
 }
 
 Error closed_error() {
@@ -221,7 +215,7 @@ void Engine::run_background(const std::stop_token& stop) {
       driver_.nudge();
     }
     const auto due = tail_->next_due();
-    if ((step && *step) || (due && *due <= Clock::now()) || writer_->is_stalled()) driver_.nudge();
+    if ((step && *step) || (due && *due <= Clock::now()) || writer_->needs_ticks()) driver_.nudge();
     if (step && *step) continue;
     const auto latest = Clock::now() + kBackgroundPause;
     background_wake_.wait_until(std::min(latest, log_->next_due().value_or(latest)));

@@ -1,0 +1,135 @@
+#include "storage/frame_check.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <vector>
+
+#include "storage/memory_io.h"
+#include "storage/segment_file.h"
+#include "tests/storage/log_driver.h"
+
+namespace esdb::storage {
+namespace {
+
+// One frame of two events and tracking, as the engine lays it out.
+class FrameCheck : public ::testing::Test {
+ protected:
+  FrameCheck() {
+    LogDriver driver(io_, log_options("store"));
+    EXPECT_EQ(driver.open(), "");
+    EXPECT_EQ(driver.place({{.stream = "a", .data = "1"}, {.stream = "b", .data = "22"}},
+                           {{"source", 3}}),
+              "");
+    EXPECT_EQ(driver.finish(), "");
+    auto file = io_.open("store/log/" + segment_name(1), OpenMode::kRead).value();
+    const auto header = read_segment_header(*file).value().value();
+    // Behind the epoch frame, which takes one unit.
+    place_ = {1, first_frame_at(header.block_bytes) + header.unit_bytes, header.seed,
+              header.unit_bytes};
+    bytes_.resize(8192);
+    EXPECT_EQ(file->read(place_.offset, bytes_).value(), bytes_.size());
+    const auto found = frame_header_at(bytes_, place_);
+    EXPECT_TRUE(found.has_value());
+    header_ = found.value_or(FrameHeader{});
+    bytes_.resize(frame_bytes(header_, place_.unit_bytes));
+  }
+  std::string check() { return check_content(header_, bytes_, place_, records_); }
+
+  MemoryIo io_;
+  FramePlace place_{};
+  FrameHeader header_{};
+  std::vector<std::byte> bytes_{};
+  std::vector<ScannedRecord> records_{};
+};
+
+TEST_F(FrameCheck, AWholeFrameGivesItsRecords) {
+  EXPECT_EQ(check(), "");
+  ASSERT_EQ(records_.size(), 3U);
+  EXPECT_EQ(records_[0].kind, RecordKind::kTracking);
+  EXPECT_EQ(records_[1].position, Position{1});
+  EXPECT_EQ(records_[2].position, Position{2});
+  EXPECT_TRUE(records_[2].ends_commit);
+}
+
+TEST_F(FrameCheck, NoByteOfItCanChangeUnseen) {
+  for (std::size_t at = 0; at < bytes_.size(); ++at) {
+    bytes_[at] ^= std::byte{4};
+    const auto header = frame_header_at(bytes_, place_);
+    EXPECT_TRUE(!header || !check_content(*header, bytes_, place_, records_).empty())
+        << "byte " << at;
+    bytes_[at] ^= std::byte{4};
+  }
+}
+
+TEST_F(FrameCheck, AnotherPlaceOrStoreIsNotItsOwn) {
+  auto other = place_;
+  other.offset += other.unit_bytes;
+  EXPECT_FALSE(frame_header_at(bytes_, other));
+  other = place_;
+  other.segment = 2;
+  EXPECT_FALSE(frame_header_at(bytes_, other));
+  other = place_;
+  other.seed ^= 1;
+  EXPECT_FALSE(frame_header_at(bytes_, other));
+  EXPECT_FALSE(frame_header_at(std::span(bytes_).first(100), place_));
+}
+
+TEST_F(FrameCheck, AFrameFollowsOnlyWhatItWasWrittenBehind) {
+  const FrameExpected right{.frame_number = 2,
+                            .first_position = 1,
+                            .epoch_id = header_.epoch_id,
+                            .commit_time_min = header_.commit_time};
+  EXPECT_EQ(check_follows(header_, right, {}), "");
+  auto wrong = right;
+  wrong.frame_number = 3;
+  EXPECT_NE(check_follows(header_, wrong, {}), "");
+  wrong = right;
+  wrong.first_position = 2;
+  EXPECT_NE(check_follows(header_, wrong, {}), "");
+  wrong = right;
+  wrong.epoch_id[0] ^= std::byte{1};
+  EXPECT_NE(check_follows(header_, wrong, {}), "");
+  wrong = right;
+  ++wrong.commit_time_min;
+  EXPECT_NE(check_follows(header_, wrong, {}), "");
+  auto claims_itself = header_;
+  claims_itself.durable_frame = claims_itself.frame_number;
+  EXPECT_NE(check_follows(claims_itself, right, {}), "");
+}
+
+TEST_F(FrameCheck, AnEpochFrameFollowsTheEpochItNames) {
+  auto epoch = header_;
+  epoch.kind = FrameKind::kEpoch;
+  Uuid parent{};
+  parent.fill(std::byte{9});
+  const FrameExpected expected{.frame_number = 2, .first_position = 1, .epoch_id = parent};
+  EXPECT_EQ(check_follows(epoch, expected, parent), "");
+  EXPECT_NE(check_follows(epoch, expected, Uuid{}), "");
+}
+
+TEST_F(FrameCheck, ARecordIsTrustedAtItsPositionOnly) {
+  ASSERT_EQ(check(), "");
+  const auto at =
+      static_cast<std::size_t>(records_[1].payload.data() - bytes_.data()) - sizeof(RecordHeader);
+  const auto record = std::span<const std::byte>(bytes_).subspan(at);
+  std::string_view damage;
+  EXPECT_TRUE(record_at(record, 1, place_.seed, damage));
+  EXPECT_FALSE(record_at(record, 2, place_.seed, damage));
+  EXPECT_FALSE(record_at(record.first(40), 1, place_.seed, damage));
+  EXPECT_EQ(damage, "is longer than what holds it");
+}
+
+TEST(AllZero, FindsTheOneByteThatIsNot) {
+  std::vector<std::byte> bytes(1000);
+  EXPECT_TRUE(all_zero(bytes));
+  EXPECT_TRUE(all_zero({}));
+  for (const std::size_t at : {0U, 63U, 64U, 959U, 960U, 999U}) {
+    bytes[at] = std::byte{1};
+    EXPECT_FALSE(all_zero(bytes)) << at;
+    bytes[at] = std::byte{0};
+  }
+}
+
+}  // namespace
+}  // namespace esdb::storage

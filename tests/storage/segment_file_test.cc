@@ -1,0 +1,116 @@
+#include "storage/segment_file.h"
+
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "storage/aligned_bytes.h"
+#include "storage/memory_io.h"
+#include "tests/fixtures/faulty_io.h"
+
+namespace esdb::storage {
+namespace {
+
+using fixtures::FaultyIo;
+using fixtures::Operation;
+
+SegmentHeader header_of(std::uint32_t number) {
+  return {.number = number,
+          .seed = 42,
+          .segment_bytes = 1 << 20,
+          .block_bytes = 4096,
+          .unit_bytes = 4096};
+}
+
+class SegmentFile : public ::testing::Test {
+ protected:
+  SegmentFile() { EXPECT_TRUE(io_.make_directory("log")); }
+  MemoryIo io_;
+};
+
+TEST_F(SegmentFile, NamesAreNumbersInHexadecimal) {
+  EXPECT_EQ(segment_name(10), "0000000a.seg");
+  EXPECT_EQ(parse_segment_name("0000000a.seg"), 10U);
+  for (const char* other : {"a.seg", "0000000A.seg", "0000000g.seg", "0000000a.tmp", "0000000a", "",
+                            "00000000a.seg", "+000000a.seg"})
+    EXPECT_FALSE(parse_segment_name(other)) << other;
+}
+
+TEST_F(SegmentFile, ANewOneHasItsSizeAndHeaderAndNothingElse) {
+  auto header = header_of(3);
+  auto file = make_segment(io_, "log", header).value();
+  EXPECT_EQ(file->size().value(), header.segment_bytes);
+  const auto found = read_segment_header(*file).value();
+  ASSERT_TRUE(found.has_value());
+  EXPECT_EQ(found->number, 3U);
+  EXPECT_EQ(found->seed, 42U);
+  EXPECT_FALSE(read_witness(*file, header).value().has_value());
+  EXPECT_FALSE(read_footer_tail(*file, 3, 42).value().has_value());
+}
+
+TEST_F(SegmentFile, AHalfMadeOneIsReplaced) {
+  auto half = io_.open("log/" + segment_name(3), OpenMode::kCreate).value();
+  ASSERT_TRUE(half->allocate_zeroed(5000));
+  half.reset();
+  auto header = header_of(3);
+  EXPECT_TRUE(make_segment(io_, "log", header).has_value());
+}
+
+TEST_F(SegmentFile, AFailureLeavesNoFileBehind) {
+  for (const auto operation :
+       {Operation::kAllocate, Operation::kSync, Operation::kWrite, Operation::kSyncDirectory}) {
+    FaultyIo faulty(io_);
+    faulty.add({.operation = operation, .error = ENOSPC});
+    auto header = header_of(3);
+    EXPECT_EQ(make_segment(faulty, "log", header).error(), IoError{ENOSPC});
+    EXPECT_TRUE(io_.list("log").value().empty());
+  }
+}
+
+TEST_F(SegmentFile, AHeaderOfImpossibleSizesIsNotSound) {
+  auto good = header_of(1);
+  auto file = make_segment(io_, "log", good).value();
+  for (auto bad : {good, good, good, good}) {
+    static int which = 0;
+    switch (which++) {
+      case 0:
+        bad.segment_bytes = (1 << 20) + 1;
+        break;
+      case 1:
+        bad.unit_bytes = 64;
+        break;
+      case 2:
+        bad.unit_bytes = 8192;
+        break;
+      case 3:
+        bad.number = 0;
+        break;
+    }
+    bad.checksum = checksum_of(bad);
+    AlignedBytes block(4096);
+    std::memcpy(block.bytes().data(), &bad, sizeof(bad));
+    ASSERT_TRUE(file->write_durable(0, block.bytes()));
+    EXPECT_FALSE(read_segment_header(*file).value().has_value());
+  }
+}
+
+TEST_F(SegmentFile, TheNewerWitnessCountsAndATornOneDoesNot) {
+  auto header = header_of(1);
+  auto file = make_segment(io_, "log", header).value();
+  ASSERT_TRUE(write_witness(*file, header, 0, {.durable_frame = 5, .sequence = 1}));
+  ASSERT_TRUE(write_witness(*file, header, 1, {.clean = 1, .durable_frame = 9, .sequence = 2}));
+  auto found = read_witness(*file, header).value();
+  ASSERT_TRUE(found.has_value());
+  EXPECT_EQ(found->which, 1U);
+  EXPECT_EQ(found->witness.durable_frame, 9U);
+  EXPECT_EQ(found->witness.clean, 1U);
+  const std::array<std::byte, 8> torn{std::byte{1}};
+  ASSERT_TRUE(file->write_durable(witness_at(4096, 1) + 8, torn));
+  found = read_witness(*file, header).value();
+  ASSERT_TRUE(found.has_value());
+  EXPECT_EQ(found->witness.durable_frame, 5U);
+}
+
+}  // namespace
+}  // namespace esdb::storage

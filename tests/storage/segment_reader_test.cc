@@ -1,0 +1,103 @@
+#include "storage/segment_reader.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+
+#include "storage/footer.h"
+#include "storage/frame_survey.h"
+#include "storage/memory_io.h"
+#include "storage/segment_file.h"
+#include "tests/storage/log_driver.h"
+
+namespace esdb::storage {
+namespace {
+
+// A segment of many small frames, in memory and sealed: both must read alike.
+class SegmentReading : public ::testing::Test {
+ protected:
+  static constexpr std::size_t kFrames = 400;
+
+  SegmentReading() : files_(io_, "store/log") {
+    LogDriver driver(io_, log_options("store"));
+    EXPECT_EQ(driver.open(), "");
+    for (std::size_t i = 0; i < kFrames; ++i)
+      EXPECT_EQ(driver.append({{.stream = "s", .data = "1"},
+                               {.stream = "s", .data = "2"},
+                               {.stream = "s", .data = std::to_string(i)}}),
+                "");
+    driver.drop();
+    auto file = io_.open("store/log/" + segment_name(1), OpenMode::kReadWrite).value();
+    const auto header = read_segment_header(*file).value().value();
+    seed_ = header.seed;
+    auto pool = std::make_shared<ArenaPool>(1);
+    open_ = std::make_shared<OpenSegment>(header, std::move(file),
+                                          ArenaPool::take(pool, header.segment_bytes));
+    open_->begin({});
+    const auto image = read_image(*open_).value();
+    survey_frames(*open_, image.written_to, false);
+    EXPECT_EQ(open_->event_count(), 3 * kFrames);
+    tail_ = write_footer(*open_).value();
+  }
+  SegmentReader sealed() { return {segment_of(tail_), end(), seed_, files_}; }
+  SegmentReader in_memory() { return {segment_of(open_), end(), seed_, files_}; }
+  SegmentEnd end() const { return {open_->last(), open_->last_frame()}; }
+  void overwrite(std::uint64_t offset, std::string_view text) {
+    auto file = io_.open("store/log/" + segment_name(1), OpenMode::kReadWrite).value();
+    ASSERT_TRUE(file->write_durable(offset, std::as_bytes(std::span(text))));
+  }
+
+  MemoryIo io_;
+  FileCache files_;
+  std::uint64_t seed_ = 0;
+  std::shared_ptr<OpenSegment> open_;
+  FooterTail tail_{};
+};
+
+TEST_F(SegmentReading, SealedAndInMemoryReadAlike) {
+  auto a = sealed();
+  auto b = in_memory();
+  EXPECT_FALSE(a.is_in_memory());
+  EXPECT_TRUE(b.is_in_memory());
+  EXPECT_EQ(a.last(), b.last());
+  EXPECT_EQ(a.content_end().value() / a.unit_bytes(), b.content_end().value() / b.unit_bytes());
+  for (Position position = 1; position <= a.last(); position = position.value + 1) {
+    const auto there = a.event_place(position).value();
+    ASSERT_EQ(there.offset, b.event_place(position).value().offset);
+    ASSERT_EQ(there.ends_commit, position.value % 3 == 0);
+    ASSERT_EQ(a.event_id(position).value().fingerprint, b.event_id(position).value().fingerprint);
+    const auto frame = a.frame_of(position).value();
+    ASSERT_EQ(frame, b.frame_of(position).value());
+    ASSERT_EQ(frame, 1 + (position.value - 1) / 3);  // behind the epoch frame
+    ASSERT_EQ(a.frame_header(frame).value().checksum, b.frame_header(frame).value().checksum);
+  }
+}
+
+TEST_F(SegmentReading, WhatIsNotDurableIsNotThere) {
+  SegmentReader reader(segment_of(open_), {.last = 7, .frame_number = 4}, seed_, files_);
+  EXPECT_EQ(reader.last(), Position{7});
+  EXPECT_EQ(reader.frames(), 4U);
+  EXPECT_EQ(reader.frame_since(Time::max()).value(), 4U);
+}
+
+TEST_F(SegmentReading, ADamagedFooterBlockIsNotBelieved) {
+  overwrite(tail_.offsets_at + 10, "xx");
+  auto reader = sealed();
+  const auto place = reader.event_place(1);
+  ASSERT_FALSE(place.has_value());
+  EXPECT_EQ(place.error().code, ErrorCode::kCorrupt);
+  EXPECT_NE(place.error().message.find("positions 1 to 1200"), std::string::npos)
+      << place.error().message;
+  EXPECT_TRUE(reader.event_place(1200).has_value());  // another block
+}
+
+TEST_F(SegmentReading, AFileThatIsGoneIsDamage) {
+  ASSERT_TRUE(io_.remove("store/log/" + segment_name(1)));
+  auto reader = sealed();
+  EXPECT_EQ(reader.event_place(1).error().code, ErrorCode::kCorrupt);
+}
+
+}  // namespace
+}  // namespace esdb::storage
