@@ -67,6 +67,12 @@ std::unexpected<Error> failed(std::string message) {
   return std::unexpected(Error{.code = ErrorCode::kFailed, .message = std::move(message)});
 }
 
+Result<void> check_directory(const std::string& directory) {
+  std::error_code unreachable;
+  if (std::filesystem::exists(std::filesystem::path(directory) / "log", unreachable)) return {};
+  return no_store(fmt::format("there is no store at {}", directory));
+}
+
 Result<std::string> Invocation::store_url() const {
   if (!global.store.empty()) return global.store;
   if (const auto url = around.environment("ESDB_URL"); url && !url->empty()) return *url;
@@ -95,9 +101,7 @@ Result<std::shared_ptr<EventStore>> Invocation::open(const std::string& url,
   OpenOptions options{.timeout = global.timeout_parsed};
   const bool directory = is_directory_url(url);
   if (directory && purpose == Purpose::kRead) {
-    std::error_code unreachable;
-    if (!std::filesystem::exists(std::filesystem::path(url) / "log", unreachable))
-      return no_store(fmt::format("there is no store at {}", url));
+    if (auto there = check_directory(url); !there) return std::unexpected(there.error());
     options.create = Create::kNever;
     options.access = Access::kReadOnly;
   }

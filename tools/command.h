@@ -43,6 +43,9 @@ std::unexpected<Error> usage(std::string message);
 // An error of the tool or the machine, not of the store.
 std::unexpected<Error> failed(std::string message);
 
+// Whether a store lies in this directory at all.
+Result<void> check_directory(const std::string& directory);
+
 struct Surroundings {
   std::istream& in;
   std::ostream& out;

@@ -12,6 +12,8 @@ void add_export(Commands& commands);
 void add_copy(Commands& commands);
 void add_looking(
     Commands& commands);  // streams, info, types, categories, tags, tracking, stats, ping
+void add_verify(Commands& commands);
+void add_inspect(Commands& commands);
 void add_completion(Commands& commands);
 
 }  // namespace esdb::tools

@@ -77,6 +77,8 @@ ExitCode run(std::span<const std::string> words, const Surroundings& around) {
   add_export(commands);
   add_copy(commands);
   add_looking(commands);
+  add_verify(commands);
+  add_inspect(commands);
   add_completion(commands);
   std::vector<std::string> reversed(words.rbegin(), words.rend());
   try {

@@ -30,8 +30,9 @@ std::string Progress::text(const Done& done) const {
     text = fmt::format("[{}{}] {:3.0f} %  ", std::string(filled, '#'),
                        std::string(kWidth - filled, '.'), share * 100);
   }
-  text += fmt::format("{} events  {}/s", grouped(done.events),
-                      grouped(static_cast<std::uint64_t>(rate)));
+  if (done.events != 0)
+    text += fmt::format("{} events  {}/s", grouped(done.events),
+                        grouped(static_cast<std::uint64_t>(rate)));
   const auto advanced = done.share.value_or(0) - first_->share.value_or(0);
   if (done.share && advanced > 0.001) {
     const auto left = seconds * (1 - *done.share) / advanced;

@@ -13,9 +13,10 @@ namespace {
 using testing::RunEsctl;
 using testing::TemporaryDirectory;
 
-const std::vector<std::string> kCommands{
-    "append", "read",  "subscribe",  "get",  "count",    "import", "export", "copy",      "streams",
-    "info",   "types", "categories", "tags", "tracking", "stats",  "ping",   "completion"};
+const std::vector<std::string> kCommands{"append", "read",       "subscribe", "get",       "count",
+                                         "import", "export",     "copy",      "streams",   "info",
+                                         "types",  "categories", "tags",      "tracking",  "stats",
+                                         "ping",   "verify",     "inspect",   "completion"};
 
 TEST(Esctl, EveryCommandHasHelpWithExamples) {
   RunEsctl esctl;

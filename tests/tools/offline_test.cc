@@ -1,0 +1,101 @@
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "tests/tools/run_esctl.h"
+#include "tests/tools/temporary_directory.h"
+
+namespace esdb::tools {
+namespace {
+
+using testing::lines_of;
+using testing::RunEsctl;
+using testing::TemporaryDirectory;
+
+// A closed store of a hundred appends in a directory.
+class EsctlOffline : public ::testing::Test {
+ protected:
+  EsctlOffline() {
+    auto store = open(data).value();
+    for (int i = 0; i < 100; ++i)
+      store
+          ->append({.events = {{.stream = "s", .type = "T", .data = std::to_string(i)}},
+                    .tracking = {{"source", static_cast<std::uint64_t>(i + 1)}}})
+          .value();
+    store->close();
+  }
+
+  // Turns bits over in the middle of what is written.
+  void damage() {
+    const auto line = nlohmann::json::parse(lines_of(esctl({"inspect", data, "--json"}).out)[0]);
+    std::fstream file(line["file"].get<std::string>(),
+                      std::ios::binary | std::ios::in | std::ios::out);
+    const auto frame = nlohmann::json::parse(
+        lines_of(esctl({"inspect", data, "--segment", "1", "--json"}).out).at(50));
+    const auto at = frame["records"][0]["offset"].get<std::streamoff>() + 100;
+    file.seekg(at);
+    const auto byte = static_cast<char>(~file.get());
+    file.seekp(at);
+    file.put(byte);
+  }
+
+  TemporaryDirectory directory{};
+  std::string data = directory.file("data");
+  RunEsctl esctl{};
+};
+
+TEST_F(EsctlOffline, ASoundStoreIsSaidToBeSound) {
+  const auto done = esctl({"verify", data});
+  EXPECT_EQ(done.code, 0) << done.out << done.err;
+  EXPECT_TRUE(done.out.ends_with("sound\n")) << done.out;
+  const auto report = nlohmann::json::parse(esctl({"verify", data, "--json"}).out);
+  EXPECT_EQ(report["sound"], true);
+  EXPECT_EQ(report["events"], 100);
+  EXPECT_EQ(report["last"], 100);
+  EXPECT_EQ(report["closed_cleanly"], true);
+}
+
+TEST_F(EsctlOffline, DamageIsToldWithItsPlace) {
+  damage();
+  const auto done = esctl({"verify", data});
+  EXPECT_EQ(done.code, 65) << done.out << done.err;
+  EXPECT_TRUE(done.out.starts_with("damaged: ")) << done.out;
+  const auto json = lines_of(esctl({"verify", data, "--json"}).out);
+  EXPECT_EQ(nlohmann::json::parse(json.front())["damage"]["acknowledged"], true);
+  EXPECT_EQ(nlohmann::json::parse(json.back())["sound"], false);
+}
+
+TEST_F(EsctlOffline, InspectShowsSegmentsFramesAndRecords) {
+  const auto segments = lines_of(esctl({"inspect", data, "--json"}).out);
+  ASSERT_FALSE(segments.empty());
+  EXPECT_EQ(nlohmann::json::parse(segments[0])["events"], 100);
+  std::size_t events = 0, tracking = 0;
+  for (const auto& line : lines_of(esctl({"inspect", data, "--segment", "1", "--json"}).out)) {
+    const auto frame = nlohmann::json::parse(line);
+    for (const auto& record : frame["records"]) ++(record.contains("source") ? tracking : events);
+  }
+  EXPECT_EQ(events, 100u);
+  EXPECT_EQ(tracking, 100u);
+  const auto people = esctl({"inspect", data, "--segment", "1"});
+  EXPECT_NE(people.out.find("event 100 version 100"), std::string::npos) << people.out;
+  EXPECT_NE(people.out.find("tracking source at 100"), std::string::npos) << people.out;
+}
+
+TEST_F(EsctlOffline, InspectShowsWhatIsDamagedToo) {
+  damage();
+  const auto people = esctl({"inspect", data, "--segment", "1"});
+  EXPECT_EQ(people.code, 0) << people.err;
+  EXPECT_NE(people.out.find("damaged: "), std::string::npos) << people.out;
+  EXPECT_NE(people.out.find("event 100 version 100"), std::string::npos) << people.out;
+}
+
+TEST_F(EsctlOffline, ADirectoryWithoutAStoreIsNoStore) {
+  EXPECT_EQ(esctl({"verify", directory.file("none")}).code, 4);
+  EXPECT_EQ(esctl({"inspect", directory.file("none")}).code, 4);
+  EXPECT_EQ(esctl({"inspect", data, "--segment", "77"}).code, 1);
+}
+
+}  // namespace
+}  // namespace esdb::tools

@@ -1,0 +1,141 @@
+// The program itself: its streams, its signals, its exit code.
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <random>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "tests/tools/run_esctl.h"
+#include "tests/tools/temporary_directory.h"
+
+namespace esdb::tools {
+namespace {
+
+using testing::lines_of;
+using testing::TemporaryDirectory;
+
+const std::string kSmall = ESDB_TEST_DATA "/small.ndjson.zst";
+
+// A running esctl whose output goes to a file; ended, if it still runs, with the test.
+class Process {
+ public:
+  Process(std::vector<std::string> words, const std::string& output) {
+    words.insert(words.begin(), ESDB_ESCTL);
+    std::vector<char*> arguments;
+    for (auto& word : words) arguments.push_back(word.data());
+    arguments.push_back(nullptr);
+    pid_ = ::fork();
+    if (pid_ != 0) return;
+    if (std::freopen(output.c_str(), "w", stdout) == nullptr) ::_exit(126);
+    if (std::freopen((output + ".err").c_str(), "w", stderr) == nullptr) ::_exit(126);
+    ::execv(ESDB_ESCTL, arguments.data());
+    ::_exit(127);
+  }
+  ~Process() {
+    if (pid_ <= 0) return;
+    ::kill(pid_, SIGKILL);
+    wait();
+  }
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
+
+  void signal(int number) const { ::kill(pid_, number); }
+  // The exit code, or 128 and the signal that ended it.
+  int wait() {
+    int status = 0;
+    if (::waitpid(std::exchange(pid_, -1), &status, 0) < 0) return -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  }
+
+ private:
+  pid_t pid_ = -1;
+};
+
+class EsctlProcess : public ::testing::Test {
+ protected:
+  int run(std::vector<std::string> words) {
+    return Process(std::move(words), directory.file("out")).wait();
+  }
+  std::string out() const { return directory.read("out"); }
+  std::string err() const { return directory.read("out.err"); }
+
+  TemporaryDirectory directory{};
+  std::string data = directory.file("data");
+};
+
+TEST_F(EsctlProcess, WorksOnADirectoryFromOneRunToTheNext) {
+  EXPECT_EQ(run({"count", "--store", data}), 4) << err();
+  ASSERT_EQ(run({"append", "s-1", "--type", "T", "--data", "{}", "--store", data}), 0) << err();
+  ASSERT_EQ(run({"append", "s-1", "--type", "T", "--expect", "1", "--store", data}), 0) << err();
+  EXPECT_EQ(run({"append", "s-1", "--type", "T", "--expect", "1", "--store", data}), 3);
+  EXPECT_EQ(run({"read", "s-1", "--json", "--store", data}), 0) << err();
+  ASSERT_EQ(lines_of(out()).size(), 2u);
+  EXPECT_EQ(nlohmann::json::parse(lines_of(out())[1])["version"], 2);
+  EXPECT_EQ(run({"verify", data}), 0) << err();
+  EXPECT_EQ(run({"fly"}), 2);
+}
+
+TEST_F(EsctlProcess, ASubscriptionEndsWellOnCtrlC) {
+  ASSERT_EQ(run({"append", "s", "--type", "T", "--store", data}), 0) << err();
+  for (const int number : {SIGINT, SIGTERM}) {
+    const auto events = "events-" + std::to_string(number);
+    Process subscription({"subscribe", "--all", "--json", "--store", data}, directory.file(events));
+    for (int i = 0; i < 1000 && directory.read(events).empty(); ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    EXPECT_EQ(lines_of(directory.read(events)).size(), 1u);
+    subscription.signal(number);
+    EXPECT_EQ(subscription.wait(), 0) << directory.read(events + ".err");
+  }
+}
+
+TEST_F(EsctlProcess, AnImportKilledAtAnyMomentGoesOn) {
+  const auto seed = std::random_device{}();
+  SCOPED_TRACE(seed);
+  std::mt19937_64 random(seed);
+  for (int kills = 0; kills < 10; ++kills) {
+    Process import({"import", kSmall, "--commit-by", "correlationId", "--store", data},
+                   directory.file("import"));
+    std::this_thread::sleep_for(std::chrono::microseconds(random() % 60'000));
+    import.signal(SIGKILL);
+    import.wait();
+  }
+  ASSERT_EQ(run({"import", kSmall, "--commit-by", "correlationId", "--store", data}), 0) << err();
+  EXPECT_EQ(run({"count", "--store", data}), 0) << err();
+  EXPECT_EQ(out(), "2010\n");
+  EXPECT_EQ(run({"verify", data}), 0) << out() << err();
+  // Event by event what one run makes of it.
+  const auto whole = directory.file("whole");
+  ASSERT_EQ(run({"import", kSmall, "--commit-by", "correlationId", "--store", whole}), 0) << err();
+  const auto exported = [&](const std::string& store) {
+    std::vector<std::string> events;
+    EXPECT_EQ(run({"export", "--store", store}), 0) << err();
+    for (const auto& line : lines_of(out())) {
+      auto event = nlohmann::json::parse(line);
+      event.erase("committed");
+      events.push_back(event.dump());
+    }
+    return events;
+  };
+  EXPECT_EQ(exported(data), exported(whole));
+}
+
+TEST_F(EsctlProcess, CopiesOneDirectoryIntoAnother) {
+  ASSERT_EQ(run({"import", kSmall, "--commit-by", "correlationId", "--store", data}), 0) << err();
+  const auto other = directory.file("other");
+  ASSERT_EQ(run({"copy", data, other}), 0) << err();
+  ASSERT_EQ(run({"copy", data, other}), 0) << err();
+  EXPECT_EQ(out(), "nothing new\n");
+  EXPECT_EQ(run({"count", "--store", other}), 0);
+  EXPECT_EQ(out(), "2010\n");
+}
+
+}  // namespace
+}  // namespace esdb::tools
