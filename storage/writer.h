@@ -12,7 +12,7 @@
 // kReadOnly, and the durable position stands still until the store is opened again.
 //
 // Threads: advance(), shut() and has_work(): the driver, one thread at a time. state(),
-//          is_stalled(): any.
+//          is_stalled(), needs_ticks(): any.
 #pragma once
 
 #include <atomic>
@@ -65,6 +65,9 @@ class Writer {
   bool has_work() const;
   // Something is pending and cannot go on by itself (no room, no segment): look again soon.
   bool is_stalled() const { return stalled_.load(std::memory_order_relaxed); }
+  // Somebody's deadline may pass with nothing else happening: advance() is to be called now and
+  // then.
+  bool needs_ticks() const { return needs_ticks_.load(std::memory_order_relaxed); }
   // As is_stalled(), and nobody will say when: in memory nothing works in the background.
   bool looks_again_at_once() const { return background_inline_ && is_stalled() && is_idle(); }
   bool is_idle() const { return in_flight_.empty(); }
@@ -102,6 +105,8 @@ class Writer {
   bool may_submit() const;
   bool is_held_back() const;
   void fill_frame();
+  void expire();
+  void drop_late();
   bool drop_if_late(RequestPtr& request);
   Placed place(RequestPtr& request);
   bool make_room(std::size_t bytes, std::size_t events);
@@ -111,6 +116,7 @@ class Writer {
   void give(Answer answer, Position rests_on, bool rests_on_tracking);
   void tell(Answer answer);
   void tell_failed(Answer answer);
+  void tell_late(Answer answer);
   void hold(RequestPtr request);
   void answer(RequestPtr request, Result<Appended> result);
   void refuse_while_read_only(RequestPtr request);
@@ -135,6 +141,9 @@ class Writer {
   std::size_t frame_bytes_ = 0;
   std::vector<Answer> frame_answers_;
   std::atomic<bool> stalled_{false};
+  std::atomic<bool> needs_ticks_{false};
+  std::chrono::steady_clock::time_point progress_at_{};  // of what is in flight
+  std::chrono::steady_clock::time_point expire_at_{};
   bool disk_full_ = false;  // as of the last attempt to make room
   bool shut_ = false;
   std::vector<RequestPtr> taken_again_, taken_fresh_;  // kept for their capacity

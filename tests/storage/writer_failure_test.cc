@@ -175,6 +175,40 @@ TEST(Writer, WhatIsInFlightIsAnsweredAlthoughItsDeadlinePasses) {
   EXPECT_TRUE(setup.appended("a"));
 }
 
+TEST(Writer, ADeviceThatDoesNotAnswerKeepsNobodyBeyondTheirTime) {
+  Begun setup({.inbox = {.count = 3, .bytes = 1 << 20}});
+  setup.io.hold();
+  std::stop_source stop;
+  const auto soon = std::chrono::steady_clock::now() + std::chrono::milliseconds(5);
+  const auto put = [&](const std::string& name, const AppendRequest& append) {
+    auto request = setup.request(name, encoded(append));
+    if (name == "stopped")
+      request->stop = stop.get_token();
+    else
+      request->deadline = soon;
+    setup.put(std::move(request));
+    setup.writer.advance();
+  };
+  put("flying", one("s"));
+  put("waits", one("s"));
+  put("stopped", one("s"));
+  stop.request_stop();
+  EXPECT_TRUE(setup.writer.needs_ticks());
+  std::this_thread::sleep_for(std::chrono::milliseconds(60));
+  setup.writer.advance();
+  EXPECT_EQ(setup.code("flying"), ErrorCode::kOutcomeUnknown);
+  EXPECT_EQ(setup.code("waits"), ErrorCode::kTimedOut);
+  EXPECT_EQ(setup.code("stopped"), ErrorCode::kCancelled);
+  setup.io.release();
+  setup.writer.advance();
+  EXPECT_THAT(setup.answers, SizeIs(3)) << "each is answered once";
+  EXPECT_EQ(setup.log->durable(), Position{2}) << "what was written stays";
+  for (const auto* name : {"x", "y", "z"}) setup.put(name, one("s"));
+  setup.writer.advance();
+  EXPECT_TRUE(setup.appended("z"));
+  EXPECT_FALSE(setup.writer.needs_ticks());
+}
+
 // ---- preparing again
 
 // A request whose first violation lies where neither its preparation nor the window of ids sees it.
@@ -220,6 +254,23 @@ TEST(Writer, WhatASessionHoldsIsNotCountedAmongWhatWaitsForAFrame) {
   setup.append("flying", one("v"));
   setup.append("waits", one("v"));
   EXPECT_EQ(setup.frames(), before + 1);
+}
+
+TEST(Writer, WhatASessionHoldsIsNotKeptBeyondItsTime) {
+  Overtaken setup;
+  setup.overtake("first", 7);
+  auto late = setup.request("late", encoded(one("u")), 7);
+  late->deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(5);
+  setup.put(std::move(late));
+  setup.put("later", one("u"), 7);
+  setup.writer.advance();
+  std::this_thread::sleep_for(std::chrono::milliseconds(60));
+  setup.writer.advance();
+  EXPECT_THAT(setup.names(), ElementsAre("late"));
+  EXPECT_EQ(setup.code("late"), ErrorCode::kTimedOut);
+  setup.prepare_again(std::move(setup.to_prepare.front()));
+  setup.writer.advance();
+  EXPECT_THAT(setup.names(), ElementsAre("late", "first", "later"));
 }
 
 TEST(Writer, ARequestThatCannotBePreparedAgainFailsInItsTurnAndLetsItsSessionGo) {

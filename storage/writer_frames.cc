@@ -1,0 +1,171 @@
+// The writer's frames: room for a request, its records laid out, the write submitted.
+#include <algorithm>
+#include <utility>
+
+#include "storage/check.h"
+#include "storage/writer.h"
+
+namespace esdb::storage {
+namespace {
+
+std::size_t content_of(const Request& request, const Log& log) {
+  std::size_t bytes = 0;
+  for (const auto& event : request.parts->events) bytes += log.content_bytes(event.encoded.size());
+  for (const auto& tracking : request.parts->tracking)
+    bytes += log.content_bytes(sizeof(std::uint64_t) + tracking.source.size());
+  return bytes;
+}
+
+}  // namespace
+
+Writer::Placed Writer::place(RequestPtr& request) {
+  if (request->failed) {
+    auto error = std::move(*request->failed);
+    answer(std::move(request), std::unexpected(std::move(error)));
+    return Placed::kYes;
+  }
+  const std::size_t bytes = content_of(*request, log_);
+  const std::size_t events = request->parts->events.size();
+  bool disk_full = false;
+  if (frame_open_ && frame_bytes_ + bytes > kFrameBytesMax) return Placed::kFrameFull;
+  if (!log_.has_room(bytes, events)) {
+    if (frame_open_) return Placed::kFrameFull;
+    if (!make_room(bytes, events)) return Placed::kStalled;
+    disk_full = disk_full_;
+  }
+  auto expected = Request::Phase::kQueued;
+  if (!request->phase->compare_exchange_strong(expected, Request::Phase::kTaken)) {
+    inbox_.settled(request->bytes);
+    return Placed::kYes;  // its caller gave up this very moment
+  }
+  auto verdict = judge(*request, log_, tail_, window_);
+  switch (verdict.kind) {
+    case Verdict::Kind::kAccept:
+      if (disk_full) {
+        answer(std::move(request),
+               std::unexpected(Error{.code = ErrorCode::kDiskFull,
+                                     .message = "append: the disk is full, and the next segment "
+                                                "needs space; free some and repeat it"}));
+      } else {
+        accept(std::move(request));
+      }
+      break;
+    case Verdict::Kind::kRefuse:
+      give({.request = std::move(request),
+            .kind = Answer::Kind::kRefused,
+            .error = std::move(verdict.error)},
+           verdict.rests_on, verdict.rests_on_tracking);
+      break;
+    case Verdict::Kind::kRepeat:
+      give({.request = std::move(request),
+            .kind = Answer::Kind::kRepeated,
+            .commit = verdict.commit},
+           verdict.rests_on, false);
+      break;
+    case Verdict::Kind::kPrepareAgain:
+      hold(std::move(request));
+      break;
+  }
+  return Placed::kYes;
+}
+
+// Room in a fresh segment: a barrier, so that only the last segment with a frame can be torn.
+// False: not now. A full disk lets the request through to be judged, and only then refused.
+bool Writer::make_room(std::size_t bytes, std::size_t events) {
+  if (!in_flight_.empty()) return false;
+  auto rolled = log_.roll();
+  if (rolled == Log::Rolled::kNotReady && background_inline_) {
+    auto step = log_.background_step(io_.steady());
+    while (step && *step) step = log_.background_step(io_.steady());
+    if (!step) {
+      fail(step.error().message);
+      return false;
+    }
+    rolled = log_.roll();
+  }
+  tells_.background_due();
+  disk_full_ = rolled == Log::Rolled::kDiskFull;
+  switch (rolled) {
+    case Log::Rolled::kYes:
+      ESDB_CHECK(log_.has_room(bytes, events));
+      return true;
+    case Log::Rolled::kNotReady:
+      return false;
+    case Log::Rolled::kDiskFull:
+      return true;
+  }
+  return false;
+}
+
+void Writer::accept(RequestPtr request) {
+  const auto& parts = *request->parts;
+  auto& prepared = request->prepared;
+  if (!frame_open_) {
+    if (log_.needs_epoch()) {
+      const auto epoch = log_.place_epoch();
+      tail_.add_epoch(epoch.mark.epoch_id);
+      submit(epoch.write, {});
+    }
+    log_.begin_frame(std::max(log_.last_commit_time(), io_.now()));
+    frame_open_ = true;
+  }
+  frame_bytes_ += content_of(*request, log_);
+  for (std::size_t i = 0; i < parts.tracking.size(); ++i) {
+    const bool last = parts.events.empty() && i + 1 == parts.tracking.size();
+    log_.add_tracking(parts.tracking[i].source, parts.tracking[i].position, last);
+    tail_.add_tracking(parts.tracking[i].source, parts.tracking[i].position);
+  }
+  Answer answer{.kind = Answer::Kind::kAppended};
+  auto& appended = answer.appended;
+  appended.committed = log_.last_commit_time();
+  for (auto& stream : prepared.streams) stream.head = head_of(stream, tail_);
+  std::vector<std::size_t> place_of(prepared.streams.size(), 0);  // 1 + place in the answer
+  for (std::size_t i = 0; i < parts.events.size(); ++i) {
+    const auto& event = parts.events[i];
+    const auto& named = prepared.events[i];
+    auto& stream = prepared.streams[named.stream];
+    const bool last = i + 1 == parts.events.size();
+    const Version version = stream.head.version.value + 1;
+    const Position position = log_.add_event({.encoded = event.encoded,
+                                              .hash = event.hash,
+                                              .id = event.id,
+                                              .fingerprint = event.fingerprint,
+                                              .version = version,
+                                              .previous = stream.head.last,
+                                              .ordinal = static_cast<std::uint32_t>(i),
+                                              .ends_commit = last});
+    stream.head = {.version = version, .last = position};
+    tail_.add({.position = position,
+               .version = version,
+               .stream = stream.name,
+               .category = stream.category,
+               .type = named.type,
+               .tags = named.tags});
+    window_.add(position, IdWindow::entry(event.id, event.fingerprint, last));
+    if (i == 0) appended.first = position;
+    appended.last = position;
+    if (place_of[named.stream] == 0) {
+      appended.streams.push_back({.stream = std::string(event.stream)});
+      place_of[named.stream] = appended.streams.size();
+    }
+    appended.streams[place_of[named.stream] - 1].version = version;
+  }
+  answer.request = std::move(request);
+  frame_answers_.push_back(std::move(answer));
+}
+
+void Writer::end_frame() {
+  const auto ended = log_.end_frame();
+  tail_.end_frame(ended.mark);
+  frame_open_ = false;
+  frame_bytes_ = 0;
+  submit(ended.write, std::exchange(frame_answers_, {}));
+}
+
+void Writer::submit(const FrameWrite& write, std::vector<Answer> answers) {
+  if (in_flight_.empty()) progress_at_ = io_.steady();
+  ring_.write_durable(*write.file, write.offset, write.bytes, write.frame_number);
+  in_flight_.push_back({.write = write, .answers = std::move(answers)});
+}
+
+}  // namespace esdb::storage
