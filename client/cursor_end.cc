@@ -36,6 +36,11 @@ CursorEnd::~CursorEnd() {
 }
 
 void CursorEnd::ask(Ask ask) {
+  if (ask_) {
+    ask.answer(std::unexpected(
+        Error{.code = ErrorCode::kInvalidArgument, .message = "next: one is in flight already"}));
+    return;
+  }
   max_bytes_ = std::max<std::size_t>(ask.max_bytes, 1);
   ask_ = std::move(ask);
   if (!ready_.empty()) {
