@@ -10,7 +10,7 @@
 namespace esdb::model {
 namespace {
 
-constexpr std::size_t kSteps = 1500;
+constexpr std::size_t kSteps = 800;
 constexpr std::size_t kStepsShown = 25;
 constexpr auto kShorteningTime = std::chrono::seconds(20);
 
