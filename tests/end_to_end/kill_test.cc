@@ -1,0 +1,108 @@
+// Power's end, as far as a process can know it: kill -9 at random moments while several threads
+// append, and everything acknowledged held against a ledger kept elsewhere.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <random>
+#include <string>
+
+#include "tests/end_to_end/interrupted_import.h"
+#include "tests/end_to_end/ledger.h"
+#include "tests/end_to_end/process.h"
+#include "tests/end_to_end/recount.h"
+#include "tests/end_to_end/scratch.h"
+#include "tests/end_to_end/server_process.h"
+#include "tests/end_to_end/writer_process.h"
+
+namespace esdb::end_to_end {
+namespace {
+
+using std::chrono::milliseconds;
+
+int cycles(int by_default) {
+  const char* given = std::getenv("ESDB_KILL_CYCLES");
+  return given == nullptr ? by_default : std::atoi(given);
+}
+
+void expect_agreement(const std::string& url, const Ledger& ledger) {
+  auto store = open(url, {.memory = kMemoryMin});
+  ASSERT_TRUE(store.has_value()) << store.error().message;
+  ASSERT_EQ(disagreement(**store, ledger), "") << ledger.size() << " events in the ledger";
+}
+
+TEST(Kill, OfAProcessThatAppendsLosesNothingThatWasAcknowledged) {
+  auto random = random_from_printed_seed();
+  std::uniform_int_distribution<int> moment(5, 150), one_of_four(0, 3);
+  const Scratch scratch;
+  const auto directory = scratch.path("data");
+  Ledger ledger;
+  for (int cycle = 0; cycle < cycles(15); ++cycle) {
+    WriterProcess writer(directory, {.seed = random()});
+    // Mostly while it appends; at times while it opens the store.
+    if (one_of_four(random) != 0) {
+      ASSERT_TRUE(writer.listen_until_open(ledger)) << writer.process().err();
+    }
+    ASSERT_TRUE(writer.listen(ledger, milliseconds(moment(random)))) << writer.process().err();
+    ASSERT_EQ(writer.process().kill(), Ended{.signal = SIGKILL});
+    writer.listen_to_the_end(ledger);
+    if (!ledger.writers()) continue;  // there may be no store yet
+    ASSERT_NO_FATAL_FAILURE(expect_agreement(directory, ledger)) << "cycle " << cycle;
+  }
+  EXPECT_GT(ledger.size(), 0U);
+}
+
+TEST(Kill, OfAServerLosesNothingThatWasAcknowledgedAndClientsGoOn) {
+  auto random = random_from_printed_seed();
+  std::uniform_int_distribution<int> moment(5, 150);
+  const Scratch scratch;
+  ServerProcess server(scratch,
+                       {.arguments = {"--memory", "48MiB", "--config",
+                                      scratch.write("esdb.toml", "segment_bytes = \"1MiB\"\n")}});
+  Ledger ledger;
+  ASSERT_TRUE(server.start()) << server.log();
+  WriterProcess writer(server.url(), {.seed = random()});
+  ASSERT_TRUE(writer.listen_until_open(ledger)) << writer.process().err();
+  for (int cycle = 0; cycle < cycles(15); ++cycle) {
+    ASSERT_TRUE(writer.listen(ledger, milliseconds(moment(random)))) << writer.process().err();
+    ASSERT_EQ(server.kill(), Ended{.signal = SIGKILL}) << server.log();
+    ASSERT_TRUE(server.start()) << server.log();
+  }
+  writer.process().kill();
+  writer.listen_to_the_end(ledger);
+  EXPECT_GT(ledger.size(), 0U);
+  ASSERT_NO_FATAL_FAILURE(expect_agreement(server.url(), ledger));
+  EXPECT_EQ(server.stop(), Ended{.code = 0}) << server.log();
+  ASSERT_NO_FATAL_FAILURE(expect_agreement(server.data(), ledger));
+}
+
+TEST(Kill, OfAServerLetsItsClientsFinishEachAppendOnce) {
+  auto random = random_from_printed_seed();
+  std::uniform_int_distribution<int> moment(5, 100);
+  const Scratch scratch;
+  ServerProcess server(scratch);
+  Ledger ledger;
+  ASSERT_TRUE(server.start()) << server.log();
+  constexpr std::size_t kThreads = 4, kAppends = 150;
+  WriterProcess writer(server.url(), {.seed = random(), .threads = kThreads, .appends = kAppends});
+  for (int cycle = 0; cycle < 5; ++cycle) {
+    if (!writer.listen(ledger, milliseconds(moment(random)))) break;
+    server.kill();
+    ASSERT_TRUE(server.start()) << server.log();
+  }
+  writer.listen_to_the_end(ledger);
+  EXPECT_EQ(writer.process().wait(), Ended{.code = 0}) << writer.process().err();
+  ASSERT_NO_FATAL_FAILURE(expect_agreement(server.url(), ledger));
+  std::size_t appends = 0;
+  for (const auto& [id, entry] : ledger.entries()) appends += entry.part.index == 0 ? 1 : 0;
+  EXPECT_EQ(appends, kThreads * kAppends);
+  const auto store = open(server.url());
+  ASSERT_TRUE(store.has_value()) << store.error().message;
+  const auto statistics = (*store)->statistics();
+  ASSERT_TRUE(statistics.has_value()) << statistics.error().message;
+  EXPECT_EQ(statistics->events, ledger.size()) << "events that nobody was told of";
+}
+
+}  // namespace
+}  // namespace esdb::end_to_end

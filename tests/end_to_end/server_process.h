@@ -1,0 +1,53 @@
+// An esdb-server of a test's own: started, stopped, killed and started again.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tests/end_to_end/process.h"
+#include "tests/end_to_end/scratch.h"
+
+namespace esdb::end_to_end {
+
+struct Serving {
+  std::string data = "data";  // its name in the scratch directory
+  // Empty: one socket, at ServerProcess::url().
+  std::vector<std::string> listen{};
+  std::vector<std::string> arguments{};  // further ones
+  std::vector<std::pair<std::string, std::string>> environment{};
+};
+
+// Threads: one.
+class ServerProcess {
+ public:
+  ServerProcess(const Scratch& scratch, Serving serving = {});
+  ~ServerProcess();
+  ServerProcess(const ServerProcess&) = delete;
+  ServerProcess& operator=(const ServerProcess&) = delete;
+
+  // Until it says to whoever started it that it is ready (sd_notify). false: it ended instead.
+  bool start();
+  Ended kill();  // SIGKILL
+  Ended stop();  // SIGTERM, and until it has ended
+  Process& process() { return *process_; }
+  std::string log() const { return process_->err(); }  // of the last start
+
+  std::string url() const { return "unix:" + socket(); }
+  std::string socket() const { return scratch_.path("esdb.sock"); }
+  std::string data() const { return scratch_.path(serving_.data); }
+  // Of the first TCP endpoint, as the log says it.
+  std::optional<std::string> tcp_url() const;
+
+ private:
+  Command command() const;
+
+  const Scratch& scratch_;
+  Serving serving_;
+  int notified_ = -1;  // where readiness is told
+  std::unique_ptr<Process> process_{};
+};
+
+}  // namespace esdb::end_to_end
