@@ -64,7 +64,7 @@ Index::Index(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Index::~Index() = default;
 
 Result<std::unique_ptr<Index>> Index::open(const IndexOptions& options, const Log& log) {
-  auto state = std::make_unique<State>(options);
+  auto state = std::make_unique<State>(options, Access::kReadWrite);
   const IndexFiles& files = state->files;
   if (auto ok = files.discard_new(); !ok) return std::unexpected(ok.error());
   std::string reason = files.distrusted();
@@ -102,7 +102,7 @@ Result<std::string> Index::State::open_existing(const Log& log) {
 }
 
 Result<std::unique_ptr<Index>> Index::open_read_only(const IndexOptions& options, const Log& log) {
-  auto state = std::make_unique<State>(options);
+  auto state = std::make_unique<State>(options, Access::kReadOnly);
   const auto without = [&](std::string_view reason) -> Result<std::unique_ptr<Index>> {
     state->say("index: not used, the log is read instead: " + std::string(reason));
     return std::unique_ptr<Index>{};

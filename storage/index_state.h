@@ -18,8 +18,10 @@
 namespace esdb::storage {
 
 struct Index::State {
-  explicit State(const IndexOptions& given)
-      : options(given), files(given.directory), health(files.damaged_marker(), given.log) {}
+  State(const IndexOptions& given, Access access)
+      : options(given),
+        files(given.directory),
+        health(access == Access::kReadWrite ? files.damaged_marker() : std::string{}, given.log) {}
 
   const IndexOptions options;
   const IndexFiles files;

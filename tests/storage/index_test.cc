@@ -11,6 +11,7 @@
 #include <random>
 
 #include "storage/index_environment.h"
+#include "storage/index_reader.h"
 #include "tests/storage/index_store.h"
 
 namespace esdb::storage {
@@ -185,6 +186,14 @@ TEST(Index, OpensReadOnlyWithoutWriting) {
   store.tail = std::make_unique<TailIndex>(store.index->tail_begins());
   replay_tail(*store.log, *store.tail).value();
   store.expect_truth();
+  EXPECT_EQ(files(), before);
+
+  // Not even when it finds damage.
+  {
+    auto lease = store.index->read().value();
+    EXPECT_FALSE(lease->damaged("a row").error().message.empty());
+  }
+  EXPECT_FALSE(store.index->read());
   EXPECT_EQ(files(), before);
 
   auto other = store.options();

@@ -2,9 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <random>
+#include <thread>
 
-#include "tests/storage/lookup_against.h"
+#include "storage/generation.h"
+#include "tests/storage/index_store.h"
 
 namespace esdb::storage {
 namespace {
@@ -57,6 +60,54 @@ TEST(Lookup, HoldsWhatWasDroppedWhileItLives) {
   tail.drop_oldest();
   tail.freeze_when_due({});
   EXPECT_EQ(lookup.head(term(TermClass::kStream, "a-1")).value().count, 1);
+}
+
+// One thread writes, one moves generations into the index, one looks up what is durable. Event n is
+// the only one with the tag "n", and all have the type "T".
+TEST(Lookup, FindsEverythingWhileGenerationsMoveIntoTheIndex) {
+  constexpr std::uint64_t kFrames = 400, kEventsPerFrame = 10;
+  IndexStore store(1);
+  store.open();
+  TailIndex& tail = *store.tail;
+  std::atomic<std::uint64_t> durable{0};
+  std::thread writer([&] {
+    for (std::uint64_t number = 1; number <= kFrames; ++number) {
+      HistoryFrame frame{.mark = {.frame_number = number, .last = number * kEventsPerFrame}};
+      for (std::uint64_t at = (number - 1) * kEventsPerFrame + 1; at <= frame.mark.last.value; ++at)
+        frame.events.push_back({.position = at,
+                                .version = at,
+                                .stream = "s-1",
+                                .type = "T",
+                                .tags = {std::to_string(at)}});
+      frame.tracking.emplace_back("source", number);
+      add_frame(tail, frame);
+      if (number % 20 == 0) tail.freeze();
+      durable.store(number, std::memory_order_release);
+    }
+  });
+  std::thread indexer([&] {
+    while (store.index->indexed().frame_number < kFrames) {
+      const auto generation = tail.oldest_frozen();
+      if (!generation || generation->end().frame_number > durable.load()) continue;
+      store.index->commit(*generation).value();
+      tail.drop_oldest();
+    }
+  });
+  for (std::uint64_t seen = 0; seen < kFrames;) {
+    seen = durable.load(std::memory_order_acquire);
+    const std::uint64_t last = seen * kEventsPerFrame;
+    auto lookup = Lookup::begin({.frame = seen, .position = last}, tail, store.index.get()).value();
+    EXPECT_GE(lookup.position().value, last);
+    EXPECT_EQ(lookup.head(term(TermClass::kType, "T")).value().count, lookup.position().value);
+    EXPECT_GE(lookup.tracked("source").value(), seen);
+    for (const std::uint64_t at : {last, last / 2 + 1, last / 3 + 1})
+      if (at > 0 && at <= last) {
+        EXPECT_EQ(lookup.head(term(TermClass::kTag, std::to_string(at))).value().last.value, at);
+        EXPECT_EQ(lookup.postings(term(TermClass::kStream, "s-1"))->nth(at).value().value, at);
+      }
+  }
+  writer.join();
+  indexer.join();
 }
 
 }  // namespace
