@@ -42,6 +42,7 @@ class Reader {
   Result<void> begin_at(const Start& start, const Sources& sources);
   Result<void> begin_at_checkpoint(const Checkpoint& at, const Sources& sources);
   Result<void> begin_at_version(Version seen, const Sources& sources);
+  Result<void> pass_time(const Sources& sources);
   Result<void> make(const Sources& sources, Making& making);
   Result<void> scan(const Sources& sources, Making& making);
   Result<void> follow(const Sources& sources, Lookup& lookup, QueryWalk& walk, Making& making);
@@ -64,6 +65,9 @@ class Reader {
   Position seen_{};
   Position lower_{};
   Position upper_{};
+  Position start_{};  // what was asked for
+  Position top_{};    // backwards: the highest position it looks at
+  bool is_before_its_time_ = false;
   std::uint64_t left_ = 0;
 };
 
