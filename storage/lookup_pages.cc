@@ -103,7 +103,9 @@ Result<Lookup::Page> Lookup::page(TermClass kind, std::string_view prefix, std::
     return {};
   };
   if (state_->index)
-    if (auto ok = search(from, behind ? IndexedTerms::From::kBehind : IndexedTerms::From::kAt); !ok)
+    if (auto ok = search(
+            from, behind && !from.empty() ? IndexedTerms::From::kBehind : IndexedTerms::From::kAt);
+        !ok)
       return std::unexpected(ok.error());
   std::vector<TermCursor> cursors;
   for (const Generation* generation : state_->generations)
@@ -124,7 +126,8 @@ Result<Lookup::Page> Lookup::page(TermClass kind, std::string_view prefix, std::
     }
     for (auto& cursor : cursors) add_to(row, cursor, kind, prefix, state_->bound.position);
     const bool hide = hidden(kind, row.text, prefix);
-    if (row.head.count > 0 && !hide) {
+    // The category of a stream like "-1" has no name to be listed by, but its row counts.
+    if (row.head.count > 0 && !hide && !row.text.empty()) {
       if (page.rows.size() == limit) {
         page.next = page.rows.back().text;
         return page;
