@@ -130,7 +130,8 @@ std::string to_text(const AppendRequest& request) {
   }
   for (const auto& check : request.checks) text += " [" + check_text(check) + "]";
   for (const auto& asked : request.tracking)
-    text += " <" + asked.source + " " + std::to_string(asked.position) + ">";
+    text += " <" + asked.source + " " + std::to_string(asked.position) +
+            (asked.after ? " after " + std::to_string(*asked.after) : "") + ">";
   return text;
 }
 

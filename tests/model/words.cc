@@ -138,6 +138,8 @@ AppendRequest random_append(Chance& chance, EventStore& now) {
     const auto source = random_source(chance);
     const auto tracked = now.tracked(source).value();
     request.tracking.push_back({source, tracked + (chance.percent(75) ? 1 + chance.below(3) : 0)});
+    if (chance.percent(30))
+      request.tracking.back().after = chance.percent(70) ? tracked : chance.below(tracked + 3);
     if (source != kSources.front() && chance.percent(20))
       request.tracking.push_back({kSources.front(), now.tracked(kSources.front()).value() + 1});
   }
