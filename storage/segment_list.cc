@@ -27,7 +27,7 @@ Segment segment_of(std::shared_ptr<OpenSegment> open) {
   return {.number = open->number(),
           .first = open->before().last.value + 1,
           .first_frame = open->before().frame_number + 1,
-          .open = std::move(open)};
+          .open = open};
 }
 
 Segment segment_of(const FooterTail& tail) {

@@ -73,7 +73,8 @@ TEST(JsonLines, SayEverythingAnEventHolds) {
   const auto line = line_of(event);
   EXPECT_TRUE(line.starts_with(
       R"({"position":1,"version":1,"stream":"order \"1\"","type":"Pläced",)"
-      R"("id":"b161166d-33db-5bf6-8f52-5fe1a13daa7a","time":"2018-07-13T12:29:24.5Z","committed":")"))
+      R"("id":"b161166d-33db-5bf6-8f52-5fe1a13daa7a","time":"2018-07-13T12:29:24.5Z",)"
+      R"("committed":")"))
       << line;
   EXPECT_NE(
       line.find(R"("append":1,"content_type":"application/cbor","data":{},"tags":["a:1","b"]})"
