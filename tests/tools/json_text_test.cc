@@ -18,9 +18,8 @@ bool accepted(std::string_view text) { return JsonReader().check(text).has_value
 
 TEST(JsonText, GivesMembersAsTheyWereWritten) {
   JsonReader reader;
-  const std::string text =
-      R"({ "a" : {"n": 123456789012345678901234567890, "n":1e999} ,)"
-      R"("b":[1, 2 ] , "c" :-0.0E+5,"d":"x\"y" })";
+  const std::string text = R"({ "a" : {"n": 123456789012345678901234567890, "n":1e999} ,)"
+                           R"("b":[1, 2 ] , "c" :-0.0E+5,"d":"x\"y" })";
   const auto members = reader.members(std::string_view(padded(text)).substr(0, text.size()));
   const auto buffer = padded(text);
   const auto again = reader.members(std::string_view(buffer).substr(0, text.size()));
