@@ -15,9 +15,10 @@ namespace esdb::server {
 
 class Connection {
  public:
-  // `peer` in words for the log. The context outlives the connection.
-  Connection(Context& context, std::uint64_t number, std::string peer,
+  // `peer` in words for the log.
+  Connection(std::shared_ptr<Context> context, std::uint64_t number, std::string peer,
              kj::Own<kj::AsyncIoStream> socket);
+  ~Connection() noexcept(false);
   KJ_DISALLOW_COPY(Connection);
 
   // Done when the peer has left or was given up.
@@ -25,15 +26,15 @@ class Connection {
 
   // Nothing is owed to the peer but answers of next() that wait for something new.
   bool is_quiet() const;
-  bool authenticated() const { return allowance_.authenticated; }
+  bool authenticated() const { return allowance_->authenticated; }
 
  private:
   void authenticated_now();
   void tell_the_end() const;
 
-  Context& context_;
+  std::shared_ptr<Context> context_;
   std::string peer_;
-  Allowance allowance_;
+  std::shared_ptr<Allowance> allowance_;
   protocol::MessageStream stream_;
   capnp::TwoPartyVatNetwork network_;
   capnp::RpcSystem<capnp::rpc::twoparty::VatId> rpc_;

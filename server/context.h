@@ -1,13 +1,18 @@
 // Context: what every connection of a server shares.
 //
-// Threads: that of the event loop, but for what appends_in_flight guards.
+// A call that was begun is carried out even when its connection is gone, so that what it needs is
+// shared with it: context and allowance live as long as the last call.
+//
+// Threads: that of the event loop.
 #pragma once
 
 #include <kj/async.h>
 #include <kj/timer.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "esdb/event_store.h"
@@ -25,30 +30,48 @@ struct InFlight {
 
 struct Context {
   EventStore& store;
-  Driver& driver;
+  Driver& driver;  // this, looking and timer: until `closed`
   Looking& looking;
   kj::Timer& timer;
-  const Options& options;
+  Options options;
   std::string store_id{};
   std::string epoch_id{};
   bool epoch_asked = false;  // after the first append: it may have begun an epoch
   bool stopping = false;     // no further appends are taken up
+  bool closed = false;       // the server is gone
   std::shared_ptr<InFlight> in_flight = std::make_shared<InFlight>();
 
   void log(LogLevel level, std::string_view line) const { options.log(level, line); }
+  // About a peer that does not behave: a few lines a minute, so that none of them fills the log.
+  void complain(std::string_view line);
+
+  kj::TimePoint complaining_since = timer.now();
+  unsigned complaints = 0;  // since then
 };
 
-// One connection's share of the limits.
+class CursorService;
+
+// One connection's share of the limits, and what of it has to end with it.
 struct Allowance {
   std::uint64_t connection = 0;  // its number: the session of its appends
   std::uint32_t calls = 0;
-  std::uint32_t cursors = 0;
   std::uint32_t batches = 0;  // being made
+  std::set<CursorService*> cursors{};
   bool authenticated = false;
+  std::function<void()> on_authenticated{};
+  bool gone = false;
+
+  // The connection is gone: waits end, callbacks are forgotten.
+  void abandon();
+};
+
+// What a call keeps of its connection.
+struct Caller {
+  std::shared_ptr<Context> context;
+  std::shared_ptr<Allowance> allowance;
 };
 
 // What goes wrong inside a handler is the server's to know: the peer learns that it happened.
-kj::Promise<void> shield(const Context& context, const Allowance& allowance,
-                         kj::Promise<void> answering);
+kj::Promise<void> shield(Caller caller, kj::Promise<void> answering);
 
 }  // namespace esdb::server

@@ -21,8 +21,8 @@ void answer(CursorService::Next& call, const Result<esdb::Batch>& batch) {
 // Counts a batch while it is being made; also one whose completion is dropped with its cursor.
 class Making {
  public:
-  Making(Allowance& allowance, std::shared_ptr<InFlight> in_flight)
-      : allowance_(&allowance), in_flight_(std::move(in_flight)) {
+  explicit Making(const Caller& caller)
+      : allowance_(caller.allowance), in_flight_(caller.context->in_flight) {
     ++allowance_->batches;
     ++in_flight_->batches;
   }
@@ -34,25 +34,25 @@ class Making {
   }
 
  private:
-  Allowance* allowance_;
+  std::shared_ptr<Allowance> allowance_;
   std::shared_ptr<InFlight> in_flight_;
 };
 
 }  // namespace
 
-CursorService::CursorService(Context& context, Allowance& allowance, Result<esdb::Cursor> cursor)
-    : context_(context), allowance_(allowance), cursor_(std::move(cursor)) {
-  ++allowance_.cursors;
+CursorService::CursorService(Caller caller, Result<esdb::Cursor> cursor)
+    : caller_(std::move(caller)), cursor_(std::move(cursor)) {
+  allowance().cursors.insert(this);
 }
 
-CursorService::~CursorService() noexcept(false) { --allowance_.cursors; }
+CursorService::~CursorService() noexcept(false) { allowance().cursors.erase(this); }
 
 kj::Promise<void> CursorService::next(NextContext call) {
   if (!cursor_) {
     answer(call, std::unexpected(cursor_.error()));
     return kj::READY_NOW;
   }
-  if (allowance_.calls >= context_.options.calls_max) {
+  if (allowance().calls >= context().options.calls_max) {
     answer(call, std::unexpected(Error{.code = ErrorCode::kOverloaded,
                                        .message = "too many unanswered calls on this connection"}));
     return kj::READY_NOW;
@@ -62,18 +62,17 @@ kj::Promise<void> CursorService::next(NextContext call) {
   waiting_.push_back({.options = {.max_bytes = static_cast<std::size_t>(std::min<std::uint64_t>(
                                       params.getMaxBytes(), kBatchBytesMax)),
                                   .wait = std::min(protocol::from_wire(params.getWaitMs()),
-                                                   context_.options.wait_max)},
+                                                   context().options.wait_max)},
                       .answer = kj::mv(batch.fulfiller)});
   call.releaseParams();
-  ++allowance_.calls;
+  ++allowance().calls;
   serve_next();
-  return shield(context_, allowance_,
-                batch.promise.then([this, call](Result<esdb::Batch> made) mutable {
-                  answer(call, made);
-                  --allowance_.calls;
-                  serving_ = false;
-                  serve_next();
-                }));
+  return shield(caller_, batch.promise.then([this, call](Result<esdb::Batch> made) mutable {
+    answer(call, made);
+    --allowance().calls;
+    serving_ = false;
+    serve_next();
+  }));
 }
 
 kj::Promise<void> CursorService::cancel(CancelContext) {
@@ -81,24 +80,29 @@ kj::Promise<void> CursorService::cancel(CancelContext) {
   return kj::READY_NOW;
 }
 
+void CursorService::abandon() {
+  waiting_.clear();
+  if (cursor_ && serving_) cursor_->cancel();
+}
+
 void CursorService::serve_next() {
-  if (serving_ || waiting_.empty()) return;
+  if (serving_ || waiting_.empty() || allowance().gone || context().closed) return;
   serving_ = true;
   auto now = std::move(waiting_.front());
   waiting_.pop_front();
   now.options.max_bytes = share(now.options.max_bytes);
-  cursor_->next(now.options, [making = Making(allowance_, context_.in_flight),
+  cursor_->next(now.options, [making = Making(caller_),
                               fulfiller = kj::mv(now.answer)](Result<esdb::Batch> batch) mutable {
     [[maybe_unused]] const auto made = std::move(making);
     fulfiller->fulfill(kj::mv(batch));
   });
-  context_.driver.soon();
+  context().driver.soon();
 }
 
 // Of what may be held for this connection and for all, an equal part of each batch being made.
 std::size_t CursorService::share(std::size_t wanted) const {
-  const auto mine = context_.options.batch_bytes / (allowance_.batches + 1);
-  const auto all = context_.options.batch_bytes_all / (context_.in_flight->batches + 1);
+  const auto mine = context().options.batch_bytes / (allowance().batches + 1);
+  const auto all = context().options.batch_bytes_all / (context().in_flight->batches + 1);
   return std::min(wanted, std::max(std::min(mine, all), kShareMin));
 }
 

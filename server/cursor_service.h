@@ -18,13 +18,15 @@ namespace esdb::server {
 
 class CursorService final : public protocol::Cursor::Server {
  public:
-  // Context and allowance outlive it. With an error instead of a cursor, every next() answers it.
-  CursorService(Context& context, Allowance& allowance, Result<esdb::Cursor> cursor);
+  // With an error instead of a cursor, every next() answers it.
+  CursorService(Caller caller, Result<esdb::Cursor> cursor);
   ~CursorService() noexcept(false);
 
   using Next = NextContext;
   kj::Promise<void> next(NextContext call) override;
   kj::Promise<void> cancel(CancelContext call) override;
+
+  void abandon();  // nobody is there to be answered
 
  private:
   struct Waiting {
@@ -34,8 +36,10 @@ class CursorService final : public protocol::Cursor::Server {
   void serve_next();
   std::size_t share(std::size_t wanted) const;
 
-  Context& context_;
-  Allowance& allowance_;
+  Context& context() const { return *caller_.context; }
+  Allowance& allowance() const { return *caller_.allowance; }
+
+  Caller caller_;
   Result<esdb::Cursor> cursor_;
   std::deque<Waiting> waiting_;
   bool serving_ = false;

@@ -15,30 +15,33 @@ void TellErrors::taskFailed(kj::Exception&& error) {
 
 Server::Server(kj::AsyncIoContext& loop, EventStore& store, Options options)
     : loop_(loop),
-      options_(std::move(options)),
       driver_(store, loop.unixEventPort),
       looking_(loop.unixEventPort),
-      context_{.store = store,
-               .driver = driver_,
-               .looking = looking_,
-               .timer = loop.provider->getTimer(),
-               .options = options_},
-      on_error_(options_.log),
+      context_(new Context{.store = store,
+                           .driver = driver_,
+                           .looking = looking_,
+                           .timer = loop.provider->getTimer(),
+                           .options = std::move(options)}),
+      on_error_(context_->options.log),
       tasks_(std::in_place, on_error_) {
   if (const auto found = store.statistics()) {
-    context_.store_id = found->store_id;
-    context_.epoch_id = found->epoch_id;
+    context_->store_id = found->store_id;
+    context_->epoch_id = found->epoch_id;
   }
 }
 
-Server::~Server() noexcept(false) { cut_connections(); }
+Server::~Server() noexcept(false) {
+  cut_connections();
+  context_->closed = true;
+}
 
 Result<std::vector<std::string>> Server::listen(const Endpoint& endpoint) {
   auto sockets = listen_at(endpoint);
   if (!sockets) return std::unexpected(sockets.error());
   std::vector<std::string> urls;
   for (auto& socket : *sockets) {
-    acceptors_.emplace_back(std::move(socket), loop_.unixEventPort, context_.timer, options_.log,
+    acceptors_.emplace_back(std::move(socket), loop_.unixEventPort, context_->timer,
+                            context_->options.log,
                             [this](Accepted accepted) { take(std::move(accepted)); });
     urls.push_back(acceptors_.back().endpoint().url());
   }
@@ -46,10 +49,10 @@ Result<std::vector<std::string>> Server::listen(const Endpoint& endpoint) {
 }
 
 void Server::take(Accepted accepted) {
-  if (connections_.size() >= options_.connections_max) {
+  if (connections_.size() >= context_->options.connections_max) {
     if (!std::exchange(full_, true))
-      context_.log(LogLevel::kWarning, "all " + std::to_string(options_.connections_max) +
-                                           " connections are in use: further ones are closed");
+      context_->log(LogLevel::kWarning, "all " + std::to_string(context_->options.connections_max) +
+                                            " connections are in use: further ones are closed");
     return;
   }
   full_ = false;
@@ -66,21 +69,21 @@ void Server::take(Accepted accepted) {
 }
 
 kj::Promise<void> Server::stop() {
-  context_.stopping = true;
+  context_->stopping = true;
   acceptors_.clear();
-  const auto patience = options_.stop_time.count() * kj::MILLISECONDS;
+  const auto patience = context_->options.stop_time.count() * kj::MILLISECONDS;
   return quiet()
-      .exclusiveJoin(context_.timer.afterDelay(patience).then([this]() {
-        context_.log(LogLevel::kWarning, "stopping: some appends are not answered yet");
+      .exclusiveJoin(context_->timer.afterDelay(patience).then([this]() {
+        context_->log(LogLevel::kWarning, "stopping: some appends are not answered yet");
       }))
       .then([this]() { cut_connections(); });
 }
 
 kj::Promise<void> Server::quiet() {
-  bool waits = context_.in_flight->appends != 0;
+  bool waits = context_->in_flight->appends != 0;
   for (const auto& connection : connections_) waits = waits || !connection.is_quiet();
   if (!waits) return kj::READY_NOW;
-  return context_.timer.afterDelay(kQuietLook).then([this]() { return quiet(); });
+  return context_->timer.afterDelay(kQuietLook).then([this]() { return quiet(); });
 }
 
 void Server::cut_connections() {

@@ -6,6 +6,7 @@
 #include <kj/async-io.h>
 
 #include <list>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -51,10 +52,9 @@ class Server {
   void cut_connections();
 
   kj::AsyncIoContext& loop_;
-  Options options_;
   Driver driver_;
   Looking looking_;
-  Context context_;
+  std::shared_ptr<Context> context_;
   std::list<Connection> connections_;
   std::uint64_t last_number_ = 0;
   bool full_ = false;  // told in the log once, until there is room again

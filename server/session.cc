@@ -30,8 +30,7 @@ std::vector<std::byte> copy_of(capnp::Data::Reader data) {
 
 class SessionService final : public protocol::Session::Server {
  public:
-  SessionService(Context& context, Allowance& allowance)
-      : context_(context), allowance_(allowance) {}
+  explicit SessionService(Caller caller) : caller_(std::move(caller)) {}
 
   kj::Promise<void> append(AppendContext call) override;
   kj::Promise<void> read(ReadContext call) override;
@@ -52,8 +51,10 @@ class SessionService final : public protocol::Session::Server {
   void ask_epoch();
   protocol::Cursor::Client offer(Result<esdb::Cursor> cursor);
 
-  Context& context_;
-  Allowance& allowance_;
+  Context& context() { return *caller_.context; }
+  Allowance& allowance() { return *caller_.allowance; }
+
+  Caller caller_;
   kj::Promise<void> asking_epoch_ = kj::READY_NOW;
 };
 
@@ -64,8 +65,8 @@ kj::Promise<void> SessionService::append(AppendContext call) {
     protocol::put(error, call.getResults().initError());
     return kj::Promise<void>(kj::READY_NOW);
   };
-  if (context_.stopping) return refuse(stopping());
-  if (allowance_.calls >= context_.options.calls_max) return refuse(overloaded());
+  if (context().stopping || context().closed) return refuse(stopping());
+  if (allowance().calls >= context().options.calls_max) return refuse(overloaded());
   auto append = EncodedAppend::adopt(copy_of(call.getParams().getAppend()));
   if (!append) return refuse(append.error());
   return take_up(call, *std::move(append));
@@ -73,37 +74,37 @@ kj::Promise<void> SessionService::append(AppendContext call) {
 
 kj::Promise<void> SessionService::take_up(AppendContext call, EncodedAppend append) {
   const CallOptions options{.timeout = protocol::from_wire(call.getParams().getTimeoutMs()),
-                            .session = allowance_.connection};
+                            .session = allowance().connection};
   call.releaseParams();
-  ++allowance_.calls;
-  ++context_.in_flight->appends;
+  ++allowance().calls;
+  ++context().in_flight->appends;
   auto appended = kj::newPromiseAndFulfiller<Result<esdb::Appended>>();
-  context_.store.append(std::move(append), options,
-                        [in_flight = context_.in_flight, fulfiller = kj::mv(appended.fulfiller)](
-                            Result<esdb::Appended> result) mutable {
-                          --in_flight->appends;
-                          fulfiller->fulfill(kj::mv(result));
-                        });
-  context_.driver.soon();
-  return shield(context_, allowance_,
-                appended.promise.then([this, call](Result<esdb::Appended> result) mutable {
-                  --allowance_.calls;
-                  if (!result) {
-                    protocol::put(result.error(), call.getResults().initError());
-                    return;
-                  }
-                  protocol::put(*result, call.getResults().initAppended());
-                  if (!context_.epoch_asked) ask_epoch();
-                }));
+  context().store.append(std::move(append), options,
+                         [in_flight = context().in_flight, fulfiller = kj::mv(appended.fulfiller)](
+                             Result<esdb::Appended> result) mutable {
+                           --in_flight->appends;
+                           fulfiller->fulfill(kj::mv(result));
+                         });
+  context().driver.soon();
+  return shield(caller_, appended.promise.then([this, call](Result<esdb::Appended> result) mutable {
+    --allowance().calls;
+    if (!result) {
+      protocol::put(result.error(), call.getResults().initError());
+      return;
+    }
+    protocol::put(*result, call.getResults().initAppended());
+    if (!context().epoch_asked && !context().closed) ask_epoch();
+  }));
 }
 
 // The first append of an open begins an epoch: what hello tells changes once.
 void SessionService::ask_epoch() {
-  context_.epoch_asked = true;
+  context().epoch_asked = true;
   asking_epoch_ =
-      context_.looking.run<Statistics>([&store = context_.store]() { return store.statistics(); })
+      context()
+          .looking.run<Statistics>([&store = context().store]() { return store.statistics(); })
           .then([this](Result<Statistics> found) {
-            if (found) context_.epoch_id = found->epoch_id;
+            if (found) context().epoch_id = found->epoch_id;
           })
           .eagerlyEvaluate(nullptr);
 }
@@ -111,21 +112,22 @@ void SessionService::ask_epoch() {
 // ---- reading
 
 protocol::Cursor::Client SessionService::offer(Result<esdb::Cursor> cursor) {
-  if (allowance_.cursors >= context_.options.cursors_max)
+  if (allowance().cursors.size() >= context().options.cursors_max)
     cursor = std::unexpected(Error{.code = ErrorCode::kOverloaded,
                                    .message = "too many open cursors on this connection, at most " +
-                                              std::to_string(context_.options.cursors_max) +
+                                              std::to_string(context().options.cursors_max) +
                                               ": close some"});
-  return kj::heap<CursorService>(context_, allowance_, std::move(cursor));
+  return kj::heap<CursorService>(caller_, std::move(cursor));
 }
 
 kj::Promise<void> SessionService::read(ReadContext call) {
   const auto open = [&]() -> Result<esdb::Cursor> {
+    if (context().closed) return std::unexpected(stopping());
     auto query = protocol::get(call.getParams().getQuery());
     if (!query) return std::unexpected(query.error());
     auto options = protocol::get(call.getParams().getOptions());
     if (!options) return std::unexpected(options.error());
-    return context_.store.read(*std::move(query), *options);
+    return context().store.read(*std::move(query), *options);
   };
   call.getResults().setCursor(offer(open()));
   return kj::READY_NOW;
@@ -133,11 +135,12 @@ kj::Promise<void> SessionService::read(ReadContext call) {
 
 kj::Promise<void> SessionService::subscribe(SubscribeContext call) {
   const auto open = [&]() -> Result<esdb::Cursor> {
+    if (context().closed) return std::unexpected(stopping());
     auto query = protocol::get(call.getParams().getQuery());
     if (!query) return std::unexpected(query.error());
     auto start = protocol::get(call.getParams().getStart());
     if (!start) return std::unexpected(start.error());
-    return context_.store.subscribe(*std::move(query), *std::move(start));
+    return context().store.subscribe(*std::move(query), *std::move(start));
   };
   call.getResults().setCursor(offer(open()));
   return kj::READY_NOW;
@@ -149,15 +152,15 @@ template <class T, class Call, class Put>
 kj::Promise<void> SessionService::look(Call call, std::move_only_function<Result<T>()> look,
                                        Put put) {
   call.releaseParams();
-  if (allowance_.calls >= context_.options.calls_max) {
-    protocol::put(overloaded(), call.getResults().initError());
+  if (context().closed || allowance().calls >= context().options.calls_max) {
+    protocol::put(context().closed ? stopping() : overloaded(), call.getResults().initError());
     return kj::READY_NOW;
   }
-  ++allowance_.calls;
+  ++allowance().calls;
   return shield(
-      context_, allowance_,
-      context_.looking.run<T>(std::move(look)).then([this, call, put](Result<T> found) mutable {
-        --allowance_.calls;
+      caller_,
+      context().looking.run<T>(std::move(look)).then([this, call, put](Result<T> found) mutable {
+        --allowance().calls;
         auto results = call.getResults();
         if (found)
           put(*found, results);
@@ -169,7 +172,8 @@ kj::Promise<void> SessionService::look(Call call, std::move_only_function<Result
 kj::Promise<void> SessionService::streamInfo(StreamInfoContext call) {
   auto name = protocol::to_string(call.getParams().getStream());
   return look<StreamInfo>(
-      call, [&store = context_.store, name = std::move(name)]() { return store.stream_info(name); },
+      call,
+      [&store = context().store, name = std::move(name)]() { return store.stream_info(name); },
       [](const StreamInfo& found, auto& results) { protocol::put(found, results.initInfo()); });
 }
 
@@ -188,7 +192,7 @@ PageRequest page_request(const auto& params) {
 kj::Promise<void> SessionService::streams(StreamsContext call) {
   return look<StreamPage>(
       call,
-      [&store = context_.store, page = page_request(call.getParams())]() {
+      [&store = context().store, page = page_request(call.getParams())]() {
         return store.streams(page.prefix, page.after, page.limit);
       },
       [](const StreamPage& found, auto& results) { protocol::put(found, results.initPage()); });
@@ -202,7 +206,7 @@ kj::Promise<void> SessionService::terms(TermsContext call) {
   }
   return look<TermPage>(
       call,
-      [&store = context_.store, kind = *kind, page = page_request(call.getParams())]() {
+      [&store = context().store, kind = *kind, page = page_request(call.getParams())]() {
         return store.terms(kind, page.prefix, page.after, page.limit);
       },
       [](const TermPage& found, auto& results) { protocol::put(found, results.initPage()); });
@@ -217,7 +221,7 @@ kj::Promise<void> SessionService::count(CountContext call) {
   const Position after = call.getParams().getAfter();
   return look<std::uint64_t>(
       call,
-      [&store = context_.store, query = *std::move(query), after]() {
+      [&store = context().store, query = *std::move(query), after]() {
         return store.count(query, after);
       },
       [](std::uint64_t found, auto& results) { results.setNumber(found); });
@@ -226,7 +230,7 @@ kj::Promise<void> SessionService::count(CountContext call) {
 kj::Promise<void> SessionService::tracked(TrackedContext call) {
   return look<std::uint64_t>(
       call,
-      [&store = context_.store, source = protocol::to_string(call.getParams().getSource())]() {
+      [&store = context().store, source = protocol::to_string(call.getParams().getSource())]() {
         return store.tracked(source);
       },
       [](std::uint64_t found, auto& results) { results.setNumber(found); });
@@ -235,7 +239,7 @@ kj::Promise<void> SessionService::tracked(TrackedContext call) {
 kj::Promise<void> SessionService::tracking(TrackingContext call) {
   return look<TrackingPage>(
       call,
-      [&store = context_.store, page = page_request(call.getParams())]() {
+      [&store = context().store, page = page_request(call.getParams())]() {
         return store.tracking(page.prefix, page.after, page.limit);
       },
       [](const TrackingPage& found, auto& results) { protocol::put(found, results.initPage()); });
@@ -243,7 +247,7 @@ kj::Promise<void> SessionService::tracking(TrackingContext call) {
 
 kj::Promise<void> SessionService::statistics(StatisticsContext call) {
   return look<Statistics>(
-      call, [&store = context_.store]() { return store.statistics(); },
+      call, [&store = context().store]() { return store.statistics(); },
       [](const Statistics& found, auto& results) {
         protocol::put(found, results.initStatistics());
       });
@@ -253,18 +257,18 @@ kj::Promise<void> SessionService::statistics(StatisticsContext call) {
 
 class BootstrapService final : public protocol::Bootstrap::Server {
  public:
-  BootstrapService(Context& context, Allowance& allowance, std::function<void()> authenticated)
-      : context_(context), allowance_(allowance), authenticated_(std::move(authenticated)) {}
+  explicit BootstrapService(Caller caller) : caller_(std::move(caller)) {}
 
   kj::Promise<void> hello(HelloContext call) override;
   kj::Promise<void> authenticate(AuthenticateContext call) override;
 
  private:
-  void tell(protocol::HelloResult::Server::Builder server) const;
+  void tell(protocol::HelloResult::Server::Builder server);
 
-  Context& context_;
-  Allowance& allowance_;
-  std::function<void()> authenticated_;
+  Context& context() { return *caller_.context; }
+  Allowance& allowance() { return *caller_.allowance; }
+
+  Caller caller_;
   bool greeted_ = false;
 };
 
@@ -285,22 +289,22 @@ kj::Promise<void> BootstrapService::hello(HelloContext call) {
   greeted_ = true;
   tell(call.getResults().initServer());
   call.getResults().getServer().setVersion(std::min(hello.getVersionMax(), ours_max));
-  context_.log(LogLevel::kDebug, "connection " + std::to_string(allowance_.connection) + ": " +
-                                     protocol::to_string(hello.getClient()).substr(0, 100));
+  context().log(LogLevel::kDebug, "connection " + std::to_string(allowance().connection) + ": " +
+                                      protocol::to_string(hello.getClient()).substr(0, 100));
   return kj::READY_NOW;
 }
 
-void BootstrapService::tell(protocol::HelloResult::Server::Builder server) const {
+void BootstrapService::tell(protocol::HelloResult::Server::Builder server) {
   server.setProgram(kProgram);
-  server.setStoreId(protocol::to_kj(context_.store_id));
-  server.setEpochId(protocol::to_kj(context_.epoch_id));
+  server.setStoreId(protocol::to_kj(context().store_id));
+  server.setEpochId(protocol::to_kj(context().epoch_id));
   auto limits = server.initLimits();
-  limits.setEventBytes(context_.options.event_bytes_max);
-  limits.setAppendBytes(context_.options.append_bytes_max);
+  limits.setEventBytes(context().options.event_bytes_max);
+  limits.setAppendBytes(context().options.append_bytes_max);
   limits.setMessageBytes(protocol::kMessageBytesMax);
   limits.setBatchBytes(kBatchBytesMax);
-  limits.setCalls(context_.options.calls_max);
-  limits.setCursors(context_.options.cursors_max);
+  limits.setCalls(context().options.calls_max);
+  limits.setCursors(context().options.cursors_max);
 }
 
 kj::Promise<void> BootstrapService::authenticate(AuthenticateContext call) {
@@ -316,29 +320,35 @@ kj::Promise<void> BootstrapService::authenticate(AuthenticateContext call) {
     return refuse(ErrorCode::kUnsupported,
                   "tokens are not served by this version: authenticate "
                   "as peer");
-  if (!allowance_.authenticated) {
-    allowance_.authenticated = true;
-    authenticated_();
+  if (!allowance().authenticated) {
+    allowance().authenticated = true;
+    if (allowance().on_authenticated) allowance().on_authenticated();
   }
-  call.getResults().setSession(kj::heap<SessionService>(context_, allowance_));
+  call.getResults().setSession(kj::heap<SessionService>(caller_));
   return kj::READY_NOW;
 }
 
 }  // namespace
 
-kj::Promise<void> shield(const Context& context, const Allowance& allowance,
-                         kj::Promise<void> answering) {
-  return answering.catch_([&context, number = allowance.connection](kj::Exception&& error) {
-    context.log(LogLevel::kError, "connection " + std::to_string(number) +
-                                      ": internal error: " + kj::str(error).cStr());
+void Allowance::abandon() {
+  gone = true;
+  on_authenticated = nullptr;
+  for (auto* cursor : std::exchange(cursors, {})) cursor->abandon();
+}
+
+kj::Promise<void> shield(Caller caller, kj::Promise<void> answering) {
+  return answering.catch_([caller = std::move(caller)](kj::Exception&& error) {
+    if (!caller.context->closed)
+      caller.context->log(LogLevel::kError, "connection " +
+                                                std::to_string(caller.allowance->connection) +
+                                                ": internal error: " + kj::str(error).cStr());
     kj::throwFatalException(kj::Exception(kj::Exception::Type::FAILED, "server", 0,
                                           kj::str("internal error of the server: its log tells")));
   });
 }
 
-protocol::Bootstrap::Client make_bootstrap(Context& context, Allowance& allowance,
-                                           std::function<void()> authenticated) {
-  return kj::heap<BootstrapService>(context, allowance, std::move(authenticated));
+protocol::Bootstrap::Client make_bootstrap(Caller caller) {
+  return kj::heap<BootstrapService>(std::move(caller));
 }
 
 }  // namespace esdb::server
