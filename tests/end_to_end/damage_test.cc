@@ -22,7 +22,10 @@ std::string mark_of(int number) { return "<" + std::to_string(number) + ">"; }
 class Damage : public ::testing::Test {
  protected:
   void SetUp() override {
-    const auto store = open(directory(), {.memory = kMemoryMin, .segment_bytes = kSegmentBytesMin});
+    const auto store = open(directory(), {.memory = kMemoryMin,
+                                          .segment_bytes = kSegmentBytesMin,
+                                          .event_bytes_max = kSegmentBytesMin / 4,
+                                          .append_bytes_max = kSegmentBytesMin / 4});
     ASSERT_TRUE(store.has_value()) << store.error().message;
     for (int first = 1; first <= kEvents; first += 100) {
       AppendRequest request;

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "esdb/event_store.h"
+#include "tests/end_to_end/event_lines.h"
 #include "tests/end_to_end/process.h"
 #include "tests/end_to_end/scratch.h"
 #include "tests/end_to_end/server_process.h"
@@ -56,10 +57,7 @@ TEST(FullDisk, RefusesAppendsGoesOnReadingAndClearsByItself) {
   const SmallDisk disk(scratch.path("disk"));
   if (!disk.mounted()) GTEST_SKIP() << "this user may not mount a file system";
   const auto ballast = scratch.write("disk/ballast", std::string(std::size_t{12} << 20, 'b'));
-  ServerProcess server(scratch,
-                       {.data = "disk/data",
-                        .arguments = {"--memory", "48MiB", "--config",
-                                      scratch.write("esdb.toml", "segment_bytes = \"1MiB\"\n")}});
+  ServerProcess server(scratch, {.data = "disk/data", .arguments = small_server(scratch)});
   ASSERT_TRUE(server.start()) << server.log();
   const auto store = open(server.url());
   ASSERT_TRUE(store.has_value()) << store.error().message;
@@ -75,8 +73,11 @@ TEST(FullDisk, RefusesAppendsGoesOnReadingAndClearsByItself) {
   const auto statistics = (*store)->statistics();
   ASSERT_TRUE(statistics.has_value()) << statistics.error().message;
   EXPECT_TRUE(statistics->state.starts_with("disk_full")) << statistics->state;
-  EXPECT_EQ(run_esctl({"append", "s-1", "--type", "T", "--store", server.url()}).ended,
-            Ended{.code = 1});
+  const auto refused = run_esctl({"append", "s-1", "--type", "T", "--content-type", "text/plain",
+                                  "--data", "@" + scratch.write("large", std::string(100'000, 'x')),
+                                  "--store", server.url(), "--json"});
+  EXPECT_EQ(refused.ended, Ended{.code = 1});
+  EXPECT_EQ(raw_value(refused.err, "error"), "\"disk_full\"") << refused.err;
 
   std::filesystem::remove(ballast);
   const auto until = std::chrono::steady_clock::now() + kPatience;

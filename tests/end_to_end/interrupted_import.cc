@@ -49,10 +49,13 @@ std::string import_with_kills(const LineFile& file, const std::string& store,
 std::string import_with_server_kills(const LineFile& file, ServerProcess& server,
                                      const std::vector<std::size_t>& kill_behind) {
   Process importer(import_of_standard_input(server.url()));
-  std::size_t fed = 0;
+  // An importer that finds no server when it begins says so and ends: it has begun when it reads.
+  std::size_t fed = 1;
+  importer.feed(file.lines(0, fed));
+  if (!importer.wait_until_read()) return how_it_ended(importer);
   for (const auto line : kill_behind) {
     if (!importer.feed(file.lines(fed, line))) return how_it_ended(importer);
-    fed = line;
+    fed = std::max(fed, line);
     server.kill();
     if (!server.start()) return "the server does not start again: " + server.log();
   }

@@ -57,9 +57,7 @@ TEST(Kill, OfAServerLosesNothingThatWasAcknowledgedAndClientsGoOn) {
   auto random = random_from_printed_seed();
   std::uniform_int_distribution<int> moment(5, 150);
   const Scratch scratch;
-  ServerProcess server(scratch,
-                       {.arguments = {"--memory", "48MiB", "--config",
-                                      scratch.write("esdb.toml", "segment_bytes = \"1MiB\"\n")}});
+  ServerProcess server(scratch, {.arguments = small_server(scratch)});
   Ledger ledger;
   ASSERT_TRUE(server.start()) << server.log();
   WriterProcess writer(server.url(), {.seed = random()});
@@ -86,6 +84,7 @@ TEST(Kill, OfAServerLetsItsClientsFinishEachAppendOnce) {
   ASSERT_TRUE(server.start()) << server.log();
   constexpr std::size_t kThreads = 4, kAppends = 150;
   WriterProcess writer(server.url(), {.seed = random(), .threads = kThreads, .appends = kAppends});
+  ASSERT_TRUE(writer.listen_until_open(ledger)) << writer.process().err();
   for (int cycle = 0; cycle < 5; ++cycle) {
     if (!writer.listen(ledger, milliseconds(moment(random)))) break;
     server.kill();

@@ -103,7 +103,10 @@ class Author {
 
 int write_ledger(const Task& task) {
   // Small segments, so that rolling over and sealing happen while it is killed.
-  auto store = open(task.url, {.memory = kMemoryMin, .segment_bytes = kSegmentBytesMin});
+  auto store = open(task.url, {.memory = kMemoryMin,
+                               .segment_bytes = kSegmentBytesMin,
+                               .event_bytes_max = kSegmentBytesMin / 4,
+                               .append_bytes_max = kSegmentBytesMin / 4});
   if (!store) {
     std::fprintf(stderr, "%s\n", store.error().message.c_str());
     return 1;

@@ -1,7 +1,9 @@
 #include "tests/end_to_end/process.h"
 
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -15,6 +17,7 @@
 #include <cerrno>
 #include <csignal>
 #include <stdexcept>
+#include <thread>
 
 namespace esdb::end_to_end {
 namespace {
@@ -154,6 +157,14 @@ bool Process::feed(std::string_view bytes) {
     bytes.remove_prefix(static_cast<std::size_t>(sent));
   }
   return true;
+}
+
+bool Process::wait_until_read() {
+  for (int unread = 1; unread != 0 && running();) {
+    if (::ioctl(input_, SIOCOUTQ, &unread) != 0) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return running();
 }
 
 void Process::end_of_input() { close_if_open(input_); }

@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <optional>
+#include <ostream>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -25,6 +26,9 @@ struct Ended {
   friend bool operator==(const Ended&, const Ended&) = default;
 };
 std::string to_string(const Ended& ended);
+inline std::ostream& operator<<(std::ostream& out, const Ended& ended) {
+  return out << to_string(ended);
+}
 
 struct Command {
   std::vector<std::string> words{};
@@ -50,6 +54,8 @@ class Process {
 
   // false when the process no longer takes it.
   bool feed(std::string_view bytes);
+  // Until it has read all that it was fed; false: it ended before.
+  bool wait_until_read();
   void end_of_input();
   int output_fd() const { return output_; }
 

@@ -38,6 +38,13 @@ bool says_ready(int fd) {
 
 }  // namespace
 
+std::vector<std::string> small_server(const Scratch& scratch) {
+  return {"--memory", "48MiB", "--config",
+          scratch.write("esdb.toml",
+                        "segment_bytes = \"1MiB\"\nappend_bytes_max = \"256KiB\"\n"
+                        "event_bytes_max = \"256KiB\"\n")};
+}
+
 ServerProcess::ServerProcess(const Scratch& scratch, Serving serving)
     : scratch_(scratch),
       serving_(std::move(serving)),
@@ -46,7 +53,8 @@ ServerProcess::ServerProcess(const Scratch& scratch, Serving serving)
 ServerProcess::~ServerProcess() { ::close(notified_); }
 
 Command ServerProcess::command() const {
-  Command command{.words = {ESDB_SERVER, "--data", data()}, .environment = serving_.environment};
+  Command command{.words = {ESDB_SERVER, "--data", data(), "--log-level", "debug"},
+                  .environment = serving_.environment};
   if (serving_.listen.empty()) command.words.insert(command.words.end(), {"--listen", url()});
   for (const auto& endpoint : serving_.listen)
     command.words.insert(command.words.end(), {"--listen", endpoint});

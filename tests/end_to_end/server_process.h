@@ -20,6 +20,10 @@ struct Serving {
   std::vector<std::pair<std::string, std::string>> environment{};
 };
 
+// Arguments by which it keeps to the least memory and to the smallest segments, so that these fill
+// within a test.
+std::vector<std::string> small_server(const Scratch& scratch);
+
 // Threads: one.
 class ServerProcess {
  public:
