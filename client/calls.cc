@@ -9,6 +9,7 @@ using std::chrono::steady_clock;
 
 // The server is told how much time is left and answers itself; only if it does not, this side does.
 constexpr std::chrono::milliseconds kGrace{500};
+constexpr auto kSilence = 5 * kj::SECONDS;
 
 bool says_nothing_was_written(ErrorCode code) {
   switch (code) {
@@ -204,6 +205,9 @@ void Calls::expire() {
       entry.call.deadline += kGrace;
       deadlines_.emplace(entry.call.deadline, at->first);
     } else {
+      // It was told the deadline, and answers nobody else either: it is gone without a word.
+      if (entry.call.is_append && entry.in_flight && link_.is_up() && link_.silence() > kSilence)
+        link_.cut("the server does not answer");
       end(at, expired(entry));
     }
   }

@@ -19,6 +19,7 @@ Link::Link(kj::AsyncIoContext& loop, Address address, std::function<void(std::st
       timer_(loop.provider->getTimer()),
       address_(std::move(address)),
       log_(std::move(log)),
+      last_heard_(timer_.now()),
       last_error_{.code = ErrorCode::kUnavailable, .message = address_.url() + ": not connected"},
       chance_(std::random_device{}()),
       tasks_(std::in_place, static_cast<kj::TaskSet::ErrorHandler&>(*this)) {}
@@ -70,6 +71,7 @@ void Link::opened(kj::Own<Connection> connection) {
   if (generation_++ != 0 && log_) log_(address_.url() + ": connected again");
   connection_ = kj::mv(connection);
   state_ = State::kUp;
+  last_heard_ = timer_.now();
   tasks_->add(connection_->on_break().then([this, generation = generation_]() {
     return kj::evalLater([this, generation]() { broke(generation); });
   }));

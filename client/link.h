@@ -53,7 +53,11 @@ class Link final : private kj::TaskSet::ErrorHandler {
   const Error& last_error() const { return last_error_; }
 
   // Something was answered: a connection that did work is no reason to wait before the next.
-  void worked() { failures_ = 0; }
+  void worked() {
+    failures_ = 0;
+    last_heard_ = timer_.now();
+  }
+  kj::Duration silence() const { return timer_.now() - last_heard_; }
 
   void cut(std::string why);  // gives up the connection, as if it had broken
   void close();               // for good
@@ -80,6 +84,7 @@ class Link final : private kj::TaskSet::ErrorHandler {
   bool pausing_ = false;   // until the next attempt may be made
   unsigned failures_ = 0;  // attempts that failed, one after the other
   std::uint64_t generation_ = 0;
+  kj::TimePoint last_heard_;  // when something was answered
   std::string store_id_;
   Error last_error_;
   std::minstd_rand chance_;
