@@ -157,7 +157,15 @@ class LogDriver {
     }
   }
 
+  // As place(), where another thread runs the background.
+  std::string place_when_prepared(const std::vector<DrivenEvent>& events) {
+    background_elsewhere_ = true;
+    return place(events);
+  }
+
   std::string roll() {
+    if (background_elsewhere_)
+      return log_->roll() == Log::Rolled::kYes ? "" : "no segment is prepared";
     for (int attempt = 0; attempt < 3; ++attempt) {
       const auto rolled = log_->roll();
       if (rolled == Log::Rolled::kYes) return "";
@@ -180,6 +188,7 @@ class LogDriver {
   const LogOptions options_;
   std::unique_ptr<Log> log_{};
   std::unique_ptr<Ring> ring_{};
+  bool background_elsewhere_ = false;
   std::vector<WrittenEvent> written_{};
   std::map<std::string, std::pair<Version, Position>> heads_{};
 };

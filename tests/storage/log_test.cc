@@ -2,9 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <memory>
 #include <random>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "storage/memory_io.h"
 #include "storage/posix_io.h"
@@ -291,6 +294,49 @@ TEST_P(LogOn, SeveralMayReadWhatNobodyWrites) {
   EXPECT_EQ(compare(**first, driver_->written()), "");
   EXPECT_EQ(compare(**second, driver_->written()), "");
   EXPECT_NE(driver_->open(), "");
+}
+
+TEST_P(LogOn, ReadersAndTheBackgroundRunBesideTheDriver) {
+  std::atomic<bool> done = false;
+  std::vector<std::string> wrong(2);
+  {
+    std::jthread background([&] {
+      while (!done) {
+        auto did = log().background_step(io_->steady() + std::chrono::hours(1));
+        if (did && !*did) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      }
+    });
+    std::vector<std::jthread> readers;
+    for (auto& why : wrong)
+      readers.emplace_back([&] {
+        Position after = 0;
+        while ((!done || after < log().durable()) && why.empty()) {
+          BatchMemory batch;
+          const auto last = log().read_forwards(after, ~std::uint64_t{0}, {.bytes = 50'000}, batch);
+          if (!last) why = last.error().message;
+          for (const auto& event : batch.stored) {
+            if (event.position.value != after.value + 1) why = "a gap";
+            after = event.position;
+            const auto number = std::to_string((event.position.value - 1) / 2);
+            if (event.ends_append && protocol::data_of(event.encoded) != number)
+              why = "another event at " + to_string(event.position);
+          }
+        }
+      });
+    for (std::size_t i = 0; i < 300; ++i) {
+      const std::vector<DrivenEvent> events{{.stream = "s", .data = std::string(8000, 'x')},
+                                            {.stream = "s", .data = std::to_string(i)}};
+      std::string why = "no segment is prepared";
+      while (why == "no segment is prepared") why = driver_->place_when_prepared(events);
+      ASSERT_EQ(why, "");
+      if (i % 4 == 3) {
+        ASSERT_EQ(driver_->finish(), "");
+      }
+    }
+    done = true;
+  }
+  for (const auto& why : wrong) EXPECT_EQ(why, "");
+  EXPECT_EQ(compare(log(), driver_->written()), "");
 }
 
 }  // namespace
