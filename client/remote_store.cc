@@ -14,6 +14,7 @@ namespace esdb::client {
 namespace {
 
 constexpr std::chrono::milliseconds kOpenTime = std::chrono::seconds(10);
+constexpr std::size_t kCallBytes = 512;  // what a call takes besides its append
 constexpr std::chrono::milliseconds kLongest = std::chrono::days{365};
 
 Deadline deadline_in(std::chrono::milliseconds timeout) {
@@ -23,6 +24,11 @@ Deadline deadline_in(std::chrono::milliseconds timeout) {
 Error stopped_before() {
   return {.code = ErrorCode::kCancelled,
           .message = "the caller stopped the append before it was sent: nothing was written"};
+}
+
+Error queue_is_full() {
+  return {.code = ErrorCode::kOverloaded,
+          .message = "too many appends wait for their answers: wait for some of them"};
 }
 
 void cancel_call(Inside& inside, std::uint64_t id, std::uint64_t) { inside.calls.cancel(id); }
@@ -138,15 +144,20 @@ void RemoteStore::append(EncodedAppend append, const CallOptions& call,
                          Completion<Appended> completion) {
   const auto id = shared_->new_id();
   const auto stop_watch = std::make_shared<StopWatch>();
-  const auto done = share<Appended>([shared = shared_.get(), stop_watch,
+  const auto bytes = append.bytes().size() + kCallBytes;
+  const bool fits = shared_->queue_bytes(bytes);
+  const auto done = share<Appended>([shared = shared_.get(), stop_watch, bytes,
                                      completion = std::move(completion)](auto result) mutable {
+    shared->unqueue_bytes(bytes);
     shared->complete([completion = std::move(completion), result = std::move(result)]() mutable {
       completion(std::move(result));
     });
   });
-  if (call.stop.stop_requested()) {
-    if (!shared_->loop().post([done](Inside&) { (*done)(std::unexpected(stopped_before())); }))
-      (*done)(std::unexpected(closed_error()));
+  if (!fits || call.stop.stop_requested()) {
+    const bool posted = shared_->loop().post([done, fits](Inside&) {
+      (*done)(std::unexpected(fits ? stopped_before() : queue_is_full()));
+    });
+    if (!posted) (*done)(std::unexpected(closed_error()));
     return;
   }
   if (!start_append(id, std::move(append), call, done)) {

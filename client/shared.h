@@ -60,6 +60,8 @@ class StopWatch {
 
 class Shared {
  public:
+  static constexpr std::size_t kQueuedBytesMax = 64 << 20;
+
   Shared(Address address, const OpenOptions& options)
       : timeout_(options.timeout), drive_(options.drive), loop_(std::move(address), options.log) {}
 
@@ -69,6 +71,11 @@ class Shared {
   std::chrono::milliseconds timeout_of(const CallOptions& call) const {
     return call.timeout.count() > 0 ? call.timeout : timeout_;
   }
+
+  // Appends with a completion wait in this process until they are answered, up to so many bytes.
+  // False: full. To be taken back in either case.
+  bool queue_bytes(std::size_t bytes) { return (queued_ += bytes) <= kQueuedBytesMax; }
+  void unqueue_bytes(std::size_t bytes) { queued_ -= bytes; }
 
   // Runs a completion where completions run. Called on the loop, or after it has ended.
   void complete(protocol::LoopQueue::Work completion) {
@@ -108,6 +115,7 @@ class Shared {
   const std::chrono::milliseconds timeout_;
   const Drive drive_;
   std::atomic<std::uint64_t> last_id_ = 0;
+  std::atomic<std::size_t> queued_ = 0;
   std::atomic<std::thread::id> advancing_ = std::thread::id();
   protocol::LoopQueue completions_;
   Loop loop_;

@@ -194,6 +194,26 @@ TEST(RemoteStore, AServerThatHasAnotherStoreNowIsNotUsed) {
   EXPECT_EQ(second->statistics()->durable, Position{0});
 }
 
+TEST(RemoteStore, AppendsThatPileUpAreRefusedBeforeTheyFillTheMemory) {
+  const ScratchDirectory scratch;
+  StubStore stub;
+  RunningServer server(stub, {"unix:" + scratch.path() + "/s"}, {.stop_time = 50ms});
+  const auto store = open_at(server.url()).value();
+  std::atomic<int> overloaded = 0, unknown = 0;
+  constexpr int kAppends = 100;
+  const std::string megabyte((1 << 20) - 1000, 'x');
+  for (int i = 0; i < kAppends; ++i)
+    store->append(
+        EncodedAppend::encode({.events = {{.stream = "s", .type = "T", .data = megabyte}}}).value(),
+        {.timeout = 1s}, [&](Result<Appended> appended) {
+          ASSERT_FALSE(appended);
+          ++(appended.error().code == ErrorCode::kOverloaded ? overloaded : unknown);
+        });
+  store->close();
+  EXPECT_GE(overloaded, kAppends - 65);
+  EXPECT_EQ(overloaded + unknown, kAppends);
+}
+
 // ---- something else listens there
 
 // Listens at a Unix socket, answers whoever connects with these bytes, and keeps the line open.
