@@ -84,7 +84,7 @@ class Author {
       const Part part{.append = append, .index = i, .of = count};
       request.events.push_back({.stream = streams[any(0, streams.size() - 1)],
                                 .type = "Type" + std::to_string(any(0, 4)),
-                                .data = data_of(part, any(0, 30) == 0 ? 60'000 : any(0, 900)),
+                                .data = data_of(part, any(0, 9) == 0 ? 60'000 : any(0, 900)),
                                 .tags = {Tag("part", std::to_string(i))},
                                 .id = id_of(part)});
     }

@@ -17,7 +17,7 @@ class WriterProcess {
   // `appends` of each thread; 0: until it is killed.
   struct Work {
     std::uint64_t seed{};
-    std::size_t threads = 4;
+    std::size_t threads = 8;
     std::size_t appends = 0;
   };
   WriterProcess(const std::string& url, const Work& work);
