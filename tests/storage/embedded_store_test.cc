@@ -221,6 +221,28 @@ TEST(EmbeddedStore, ABlockingCallMakesRoomInAFullQueueItself) {
   EXPECT_EQ(completed, put);
 }
 
+// Those with many events or with queries are prepared elsewhere; their order is kept all the same.
+TEST(EmbeddedStore, ASessionsAppendsKeepTheirOrderWhereverTheyArePrepared) {
+  const auto store = memory({.timeout = kLong, .drive = Drive::kCaller});
+  constexpr std::uint64_t kAppends = 300;
+  std::uint64_t answered = 0;
+  for (std::uint64_t i = 0; i < kAppends; ++i) {
+    AppendRequest append{.events = {{.stream = "s", .type = "T"}},
+                         .checks = {Check::stream("s", Expect::exactly(i))}};
+    if (i % 3 == 1) append.checks.push_back(Check::absent(types({"never"})));
+    store->append(EncodedAppend::encode(append).value(), {.session = 5},
+                  [&, i](Result<Appended> answer) {
+                    EXPECT_EQ(answered++, i);
+                    EXPECT_TRUE(answer && answer->version() == Version{i + 1});
+                  });
+    if (i % 7 == 0) store->advance();
+  }
+  const auto blocking = store->append(encoded("s"), {.session = 5});
+  EXPECT_EQ(blocking->version(), Version{kAppends + 1});
+  store->advance();
+  EXPECT_EQ(answered, kAppends);
+}
+
 TEST(EmbeddedStore, ACompletionReachesTheLoopWhileAnotherThreadDrives) {
   const auto store = memory({.timeout = kLong, .drive = Drive::kCaller});
   ASSERT_TRUE(store->append(encoded("s")));

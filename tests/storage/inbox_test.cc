@@ -80,6 +80,27 @@ TEST(Inbox, WhatIsPreparedAgainKeepsItsPlaceInTheBounds) {
   EXPECT_TRUE(put(inbox, 1));
 }
 
+TEST(Inbox, APlaceIsTakenBeforeItsRequestIsPrepared) {
+  Inbox inbox({.count = 2, .bytes = 100});
+  auto first = request(60);
+  auto second = request(30);
+  EXPECT_TRUE(inbox.admit(*first));
+  EXPECT_TRUE(inbox.empty()) << "there is nothing to take yet";
+  EXPECT_FALSE(put(inbox, 50));
+  EXPECT_TRUE(inbox.admit(*second));
+  EXPECT_TRUE(inbox.put_admitted(first));
+  EXPECT_EQ(inbox.waiting_bytes(), 60U);
+  EXPECT_FALSE(put(inbox, 1));
+  inbox.settled(30);  // it could not be prepared
+  EXPECT_TRUE(put(inbox, 40));
+  auto third = request(1);
+  inbox.settled(60);
+  EXPECT_TRUE(inbox.admit(*third));
+  inbox.close();
+  EXPECT_FALSE(inbox.put_admitted(third));
+  EXPECT_NE(third, nullptr);
+}
+
 TEST(Inbox, ABlockedCallerGoesInWhenThereIsRoom) {
   Inbox inbox({.count = 1, .bytes = 100});
   EXPECT_TRUE(put(inbox, 1));

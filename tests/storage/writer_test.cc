@@ -272,7 +272,7 @@ TEST(Writer, AFullDiskRefusesWhatNeedsASegmentAndClearsByItself) {
 }
 
 TEST(Writer, AnEpochAndTheFirstAppendFitTogetherOrGoToTheNextSegment) {
-  for (std::size_t spare = 0; spare < 40; ++spare) {
+  for (std::size_t spare = 0; spare < 9; ++spare) {
     MemoryIo machine;
     AppendRequest append;
     {
