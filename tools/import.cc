@@ -73,7 +73,9 @@ class Import {
   bool leave_out(const Unit& unit, const Error& error);
   BadLine locate(const Unit& unit, const Error& error) const;
   void tell_left_out(const SpoiledGroup& group);
-  std::string at(std::uint64_t line) const { return fmt::format("{}:{}", arguments_.file, line); }
+  std::string at(std::uint64_t line) const {
+    return fmt::format("{}:{}", arguments_.file == "-" ? "standard input" : arguments_.file, line);
+  }
   Error explained(Error error) const;
   ExitCode summarize(std::uint64_t resumed_after) const;
 
