@@ -7,6 +7,7 @@
 #include "protocol/encoded_event.h"
 #include "storage/check.h"
 #include "storage/footer.h"
+#include "storage/index.h"
 #include "storage/offline_segment.h"
 #include "storage/posix_io.h"
 #include "storage/segment_file.h"
@@ -86,6 +87,11 @@ Result<VerifyReport> Verifier::run() {
   }
   if (log_.segments.back().tail)
     damage(log_.segments.back(), 0, "the last segment is sealed: the one behind it is gone");
+  // An index that is whole knows how far the log was durable, too.
+  const auto indexed = Index::claimed_frame(
+      {.directory = log_.index_directory, .store_id = log_.store_id, .seed = log_.seed},
+      expected_.epoch_id, Access::kReadOnly);
+  report_.durable_claimed = std::max(report_.durable_claimed, indexed);
   report_.last = expected_.first_position.value - 1;
   report_.last_frame = expected_.frame_number - 1;
   // What lies behind the last whole frame was acknowledged only if something claims so.
