@@ -51,15 +51,15 @@ TEST(Index, GoesOnAfterARestartWhereItWas) {
   const std::uint64_t seed = new_seed();
   SCOPED_TRACE("seed " + std::to_string(seed));
   IndexStore store(seed);
-  for (int restart = 0; restart < 5; ++restart) {
+  for (int restart = 0; restart < 3; ++restart) {
     store.log.reopen();
     const FrameMark before = store.index ? store.index->indexed() : FrameMark{};
     store.open();
     EXPECT_EQ(store.index->indexed().frame_number, before.frame_number);
     store.expect_truth();
-    store.write(20);
+    store.write(8);
     store.commit();
-    store.write(10);
+    store.write(4);
     store.expect_truth();
   }
 }
