@@ -1,6 +1,7 @@
 #include "client/loop.h"
 
 #include <kj/async-unix.h>
+#include <kj/debug.h>
 #include <pthread.h>
 #include <signal.h>
 
@@ -37,20 +38,36 @@ Loop::Loop(Address address, std::function<void(std::string_view)> log) {
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  thread_ = std::thread(
-      [this, address = std::move(address), log = std::move(log)]() { run(address, log); });
+  std::promise<void> started;
+  thread_ = std::thread([this, &started, address = std::move(address), log = std::move(log)]() {
+    run(address, log, started);
+  });
+  started.get_future().wait();
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 Loop::~Loop() { close(); }
 
-void Loop::run(const Address& address, const std::function<void(std::string_view)>& log) {
-  auto context = set_up();
-  kj::UnixEventPort::FdObserver wake(context.unixEventPort, queue_.wake_fd(),
+void Loop::run(const Address& address, const std::function<void(std::string_view)>& log,
+               std::promise<void>& started) {
+  std::optional<kj::AsyncIoContext> context;
+  try {
+    KJ_REQUIRE(queue_.wake_fd() >= 0, "an eventfd could not be made");
+    context.emplace(set_up());
+  } catch (const kj::Exception& error) {
+    failure_ = Error{.code = ErrorCode::kUnavailable,
+                     .message = address.url() + ": the process has no descriptor left to connect " +
+                                "with: " + error.getDescription().cStr()};
+    queue_.close();
+    started.set_value();
+    return;
+  }
+  kj::UnixEventPort::FdObserver wake(context->unixEventPort, queue_.wake_fd(),
                                      kj::UnixEventPort::FdObserver::OBSERVE_READ);
-  Inside inside(context, address, log);
+  Inside inside(*context, address, log);
   inside_ = &inside;
-  serve(wake, queue_, ending_).wait(context.waitScope);
+  started.set_value();
+  serve(wake, queue_, ending_).wait(context->waitScope);
   queue_.close();
   queue_.drain();  // what came in meanwhile is answered, too
   inside.calls.close([]() {});

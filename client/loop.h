@@ -7,11 +7,13 @@
 #pragma once
 
 #include <functional>
-#include <memory>
+#include <future>
+#include <optional>
 #include <string_view>
 #include <thread>
 
 #include "client/address.h"
+#include "esdb/error.h"
 #include "protocol/loop_queue.h"
 
 namespace esdb::client {
@@ -27,6 +29,9 @@ class Loop {
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
+  // Why the loop could not start, when it could not: the process has no descriptor left.
+  const std::optional<Error>& failure() const { return failure_; }
+
   // False once the loop is closed: the work is then not run.
   bool post(Work work);
   bool is_here() const { return std::this_thread::get_id() == thread_.get_id(); }
@@ -34,11 +39,13 @@ class Loop {
   void close();
 
  private:
-  void run(const Address& address, const std::function<void(std::string_view)>& log);
+  void run(const Address& address, const std::function<void(std::string_view)>& log,
+           std::promise<void>& started);
 
   protocol::LoopQueue queue_;
-  Inside* inside_ = nullptr;  // the loop's own
-  bool ending_ = false;       // the loop's own
+  Inside* inside_ = nullptr;      // the loop's own
+  bool ending_ = false;           // the loop's own
+  std::optional<Error> failure_;  // set before the constructor returns
   std::thread thread_;
 };
 

@@ -286,6 +286,7 @@ void RemoteStore::close() {
 
 Result<std::unique_ptr<EventStore>> open_remote(Address address, const OpenOptions& options) {
   auto shared = std::make_shared<Shared>(std::move(address), options);
+  if (const auto& failure = shared->failure()) return std::unexpected(*failure);
   const auto timeout = std::min(kOpenTime, options.timeout);
   auto connected = shared->block<bool>(
       {},

@@ -66,6 +66,7 @@ class Shared {
       : timeout_(options.timeout), drive_(options.drive), loop_(std::move(address), options.log) {}
 
   Loop& loop() { return loop_; }
+  const std::optional<Error>& failure() const { return loop_.failure(); }
   std::uint64_t new_id() { return ++last_id_; }
   bool calls_advance() const { return drive_ == Drive::kCaller; }
   std::chrono::milliseconds timeout_of(const CallOptions& call) const {

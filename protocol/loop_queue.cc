@@ -5,16 +5,15 @@
 
 #include <cerrno>
 #include <cstdint>
-#include <cstdlib>
 #include <utility>
 
 namespace esdb::protocol {
 
-LoopQueue::LoopQueue() : wake_fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
-  if (wake_fd_ < 0) std::abort();  // no descriptor left to begin with: nothing can be done here
-}
+LoopQueue::LoopQueue() : wake_fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
 
-LoopQueue::~LoopQueue() { ::close(wake_fd_); }
+LoopQueue::~LoopQueue() {
+  if (wake_fd_ >= 0) ::close(wake_fd_);
+}
 
 bool LoopQueue::push(Work work) {
   bool was_empty = false;

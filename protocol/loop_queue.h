@@ -28,7 +28,8 @@ class LoopQueue {
   // What was pushed before stays for drain(); nothing is taken afterwards.
   void close();
 
-  int wake_fd() const { return wake_fd_; }  // readable when drain() has work
+  // Readable when drain() has work; -1 when the process had no descriptor left to make it of.
+  int wake_fd() const { return wake_fd_; }
 
  private:
   int wake_fd_;

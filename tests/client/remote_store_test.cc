@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -278,6 +279,22 @@ TEST(RemoteStore, SomethingElseThatAnswersIsNamed) {
 }
 
 // ---- manners
+
+TEST(RemoteStore, WithoutADescriptorLeftTheErrorSaysSo) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const int next = ::dup(0);
+  ::close(next);
+  for (rlim_t more = 0; more < 8; ++more) {
+    auto few = before;
+    few.rlim_cur = static_cast<rlim_t>(next) + more;
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+    const auto store = open_at("unix:/nowhere/at/all");
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+    ASSERT_FALSE(store);
+    EXPECT_EQ(store.error().code, ErrorCode::kUnavailable) << store.error().message;
+  }
+}
 
 TEST(RemoteStore, LeavesTheProcessAsItWas) {
   const ScratchDirectory scratch;
