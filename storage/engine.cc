@@ -194,8 +194,9 @@ void Engine::start_threads() {
 
 void Engine::run_indexer(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
-    auto step = index_->needs_rebuild() ? index_->rebuild_step(*log_) : indexer_->step();
-    if (step && *step) {
+    const bool rebuilding = index_->needs_rebuild();
+    auto step = rebuilding ? index_->rebuild_step(*log_) : indexer_->step();
+    if (step && (*step || rebuilding)) {
       driver_.nudge();  // the tail has room again
       continue;
     }
