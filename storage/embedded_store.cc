@@ -111,6 +111,9 @@ Result<void> EmbeddedStore::check(const EncodedAppend& append) const {
   if (engine_->is_read_only())
     return std::unexpected(error_of(ErrorCode::kReadOnly,
                                     "append: the store was opened read-only; open it for writing"));
+  if (!append.parts)
+    return std::unexpected(
+        error_of(ErrorCode::kInvalidArgument, "append: it was never encoded or adopted"));
   const auto& parts = *append.parts;
   if (parts.event_bytes_max > options.event_bytes_max)
     return std::unexpected(error_of(ErrorCode::kTooLarge,
