@@ -155,7 +155,10 @@ void History::append_many(Chance& chance) {
 void History::read(Chance& chance) {
   const auto query = random_query(chance);
   const auto options = random_read(chance, *reference_, query);
-  const auto max_bytes = chance.one_of<std::size_t>({1, 300, 5000, 256 << 10});
+  // One by one only where few are asked for: each batch is a journey to the server and back.
+  const auto max_bytes =
+      chance.one_of<std::size_t>(options.limit <= 30 ? std::vector<std::size_t>{1, 300}
+                                                     : std::vector<std::size_t>{5000, 256 << 10});
   tell("read " + to_string(query) + " " + to_text(options) + " by " + std::to_string(max_bytes) +
        " bytes");
   auto tested = tested_->read(query, options);
