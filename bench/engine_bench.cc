@@ -28,8 +28,7 @@ void tell(benchmark::State& state, Samples& ours, Samples& raw) {
 void one_caller_one_event(benchmark::State& state) {
   const Scratch scratch;
   auto store = open(scratch.path("store")).value();
-  std::optional<Neighbour> neighbour;
-  if (state.range(0) != 0) neighbour.emplace();
+  const auto neighbour = neighbour_of(state.range(0));
   const auto count = scaled(5'000);
   for (auto _ : state) {
     auto raw = raw_durable_writes(scratch.path(), count);
@@ -58,6 +57,8 @@ void appends_in_flight(benchmark::State& state) {
   auto store = open(scratch.path("store")).value();
   const auto window = static_cast<std::size_t>(state.range(0));
   const auto count = scaled(500'000);
+  tell_limits(state, scratch.path());
+  const auto neighbour = neighbour_of(state.range(1));
   for (auto _ : state) {
     keep_in_flight(*store, count, window,
                    [](std::size_t i) { return append_of(i, 1, 1'000, kDataBytes); });
@@ -65,9 +66,8 @@ void appends_in_flight(benchmark::State& state) {
   state.SetItemsProcessed(static_cast<std::int64_t>(count) * state.iterations());
 }
 BENCHMARK(appends_in_flight)
-    ->ArgName("window")
-    ->Arg(256)
-    ->Arg(1024)
+    ->ArgNames({"window", "neighbour"})
+    ->ArgsProduct({{256, 1024}, {0, 1}})
     ->Iterations(1)
     ->UseRealTime()
     ->Unit(benchmark::kMillisecond);
@@ -78,6 +78,7 @@ void bulk(benchmark::State& state) {
   auto store = open(scratch.path("store")).value();
   const auto streams = static_cast<std::size_t>(state.range(0));
   const auto appends = scaled(4'000);
+  tell_limits(state, scratch.path());
   for (auto _ : state) {
     keep_in_flight(*store, appends, 16, [&](std::size_t i) {
       return append_of(i * 512 * 7919, 512, streams, kDataBytes);

@@ -12,6 +12,8 @@
 #include <memory>
 #include <thread>
 
+#include "bench/scratch.h"
+
 namespace esdb::bench {
 namespace {
 
@@ -84,6 +86,11 @@ Samples raw_echo(std::size_t count) {
   other.join();
   for (const int fd : ends) ::close(fd);
   return samples;
+}
+
+void tell_limits(benchmark::State& state, const std::string& directory) {
+  state.counters["raw_us"] = raw_durable_writes(directory, scaled(1'000)).median();
+  state.counters["echo_us"] = raw_echo(scaled(1'000)).median();
 }
 
 }  // namespace esdb::bench

@@ -1,6 +1,8 @@
 // What this machine can do at best, measured in the run that uses it: the denominators.
 #pragma once
 
+#include <benchmark/benchmark.h>
+
 #include <cstddef>
 #include <string>
 
@@ -14,5 +16,8 @@ Samples raw_durable_writes(const std::string& directory, std::size_t count);
 
 // Round trips of 256 bytes over a Unix socket between two threads, blocking reads and writes.
 Samples raw_echo(std::size_t count);
+
+// Tells both medians beside what a benchmark counts: raw_us and echo_us.
+void tell_limits(benchmark::State& state, const std::string& directory);
 
 }  // namespace esdb::bench

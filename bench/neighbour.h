@@ -3,7 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
-#include <optional>
+#include <memory>
 #include <thread>
 
 namespace esdb::bench {
@@ -21,5 +21,10 @@ class Neighbour {
   std::atomic<std::uint64_t> value_{0};
   std::jthread thread_;
 };
+
+// A neighbour where a benchmark's argument asks for one.
+inline std::unique_ptr<Neighbour> neighbour_of(std::int64_t argument) {
+  return argument != 0 ? std::make_unique<Neighbour>() : nullptr;
+}
 
 }  // namespace esdb::bench

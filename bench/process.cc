@@ -38,6 +38,13 @@ int Process::wait() {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+void Process::wait_for_success(const char* what) {
+  const int code = wait();
+  if (code == 0) return;
+  std::fprintf(stderr, "%s ended with %d\n", what, code);
+  std::exit(1);
+}
+
 std::size_t Process::anonymous_bytes() const {
   std::ifstream status("/proc/" + std::to_string(pid_) + "/status");
   std::string word;
@@ -55,7 +62,7 @@ namespace {
 std::vector<std::string> server_arguments(const std::string& directory, const std::string& socket,
                                           const std::vector<std::string>& more) {
   std::vector<std::string> arguments{ESDB_SERVER_PROGRAM, "--data",      directory, "--listen",
-                                     "unix:" + socket,    "--log-level", "warn"};
+                                     "unix:" + socket,    "--log-level", "warning"};
   arguments.insert(arguments.end(), more.begin(), more.end());
   return arguments;
 }

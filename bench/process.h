@@ -15,7 +15,8 @@ class Process {
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
 
-  int wait();  // until it ends by itself: its exit code, 128 + signal
+  int wait();                               // until it ends by itself: its exit code, 128 + signal
+  void wait_for_success(const char* what);  // or ends the benchmark with its failure
   // Its anonymous memory now, in bytes (RssAnon); 0 once it has ended.
   std::size_t anonymous_bytes() const;
 

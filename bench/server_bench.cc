@@ -10,6 +10,7 @@
 
 #include "bench/appends.h"
 #include "bench/limits.h"
+#include "bench/neighbour.h"
 #include "bench/process.h"
 #include "bench/scratch.h"
 #include "esdb/event_store.h"
@@ -49,6 +50,8 @@ void server_in_flight(benchmark::State& state) {
   const ServerProcess server(scratch.path("store"), scratch.path("socket"));
   auto store = open("unix:" + scratch.path("socket")).value();
   const auto count = scaled(100'000);
+  tell_limits(state, scratch.path());
+  const auto neighbour = neighbour_of(state.range(1));
   for (auto _ : state) {
     keep_in_flight(*store, count, static_cast<std::size_t>(state.range(0)),
                    [](std::size_t i) { return append_of(i, 1, 1'000, kDataBytes); });
@@ -56,8 +59,8 @@ void server_in_flight(benchmark::State& state) {
   state.SetItemsProcessed(static_cast<std::int64_t>(count) * state.iterations());
 }
 BENCHMARK(server_in_flight)
-    ->ArgName("window")
-    ->Arg(256)
+    ->ArgNames({"window", "neighbour"})
+    ->ArgsProduct({{256}, {0, 1}})
     ->Iterations(1)
     ->UseRealTime()
     ->Unit(benchmark::kMillisecond);
@@ -70,6 +73,8 @@ void server_read_everything(benchmark::State& state) {
   const auto appends = scaled(2'000);
   keep_in_flight(*store, appends, 16,
                  [](std::size_t i) { return append_of(i * 512, 512, 1'000, kDataBytes); });
+  tell_limits(state, scratch.path());
+  const auto neighbour = neighbour_of(state.range(0));
   for (auto _ : state) {
     std::uint64_t bytes = 0;
     std::map<std::string, std::uint64_t, std::less<>> versions;
@@ -84,7 +89,13 @@ void server_read_everything(benchmark::State& state) {
   }
   state.SetItemsProcessed(static_cast<std::int64_t>(appends * 512) * state.iterations());
 }
-BENCHMARK(server_read_everything)->Iterations(3)->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(server_read_everything)
+    ->ArgName("neighbour")
+    ->Arg(0)
+    ->Arg(1)
+    ->Iterations(3)
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond);
 
 // The history imported by esctl, 500 events an append. Argument: through a server, or into a
 // directory. ESDB_BENCH_HISTORY names the file.
@@ -99,19 +110,20 @@ void import_history(benchmark::State& state) {
     std::unique_ptr<ServerProcess> server;
     if (served)
       server = std::make_unique<ServerProcess>(scratch.path("store"), scratch.path("socket"));
+    tell_limits(state, scratch.path());
+    const auto neighbour = neighbour_of(state.range(1));
     const std::string url = served ? "unix:" + scratch.path("socket") : scratch.path("store");
     const auto begin = Clock::now();
     Process import({ESCTL_PROGRAM, "--store", url, "import", history, "--commit-size", "500"});
-    if (import.wait() != 0) state.SkipWithError("esctl import failed");
+    import.wait_for_success("esctl import");
     state.SetIterationTime(std::chrono::duration<double>(Clock::now() - begin).count());
     events += open(url).value()->statistics().value().events;
   }
   state.SetItemsProcessed(static_cast<std::int64_t>(events));
 }
 BENCHMARK(import_history)
-    ->ArgName("served")
-    ->Arg(1)
-    ->Arg(0)
+    ->ArgNames({"served", "neighbour"})
+    ->ArgsProduct({{1, 0}, {0, 1}})
     ->Iterations(3)
     ->UseManualTime()
     ->Unit(benchmark::kMillisecond);
@@ -149,7 +161,7 @@ void memory_under_import(benchmark::State& state) {
     });
     Process import(
         {ESCTL_PROGRAM, "--store", url, "import", history, "--commit-by", "correlationId"});
-    if (import.wait() != 0) state.SkipWithError("esctl import failed");
+    import.wait_for_success("esctl import");
     std::this_thread::sleep_for(std::chrono::seconds(3));  // the index commits meanwhile
     done = true;
     watch.join();
