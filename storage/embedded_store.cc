@@ -27,9 +27,9 @@ Error error_of(ErrorCode code, std::string message) {
 
 // A program's loop prepares by itself what takes a few look-ups; many of them, and queries, which
 // may meet a disk, go to the thread that is there for it.
-constexpr std::size_t kLoopEventsMax = 16;
+constexpr std::size_t kLoopLookupsMax = 16;
 bool is_long(const Parts& parts) {
-  return parts.events.size() > kLoopEventsMax ||
+  return parts.events.size() + parts.checks.size() + parts.tracking.size() > kLoopLookupsMax ||
          std::ranges::any_of(parts.checks,
                              [](const Check& check) { return check.kind != Check::Kind::kStream; });
 }

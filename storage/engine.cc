@@ -210,14 +210,20 @@ void Engine::run_indexer(const std::stop_token& stop) {
 void Engine::run_background(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     background_wake_.reset();
+    if (writer_->is_read_only()) {  // the device failed: nothing more is written
+      if (writer_->needs_ticks()) driver_.nudge();
+      background_wake_.wait_until(Clock::now() + kBackgroundPause);
+      continue;
+    }
     auto step = log_->background_step(Clock::now());
     if (!step) {
-      if (!writer_->is_read_only()) writer_->fail(step.error().message);
+      writer_->fail(step.error().message);
       driver_.nudge();
+      continue;
     }
     const auto due = tail_->next_due();
-    if ((step && *step) || (due && *due <= Clock::now()) || writer_->needs_ticks()) driver_.nudge();
-    if (step && *step) continue;
+    if (*step || (due && *due <= Clock::now()) || writer_->needs_ticks()) driver_.nudge();
+    if (*step) continue;
     const auto latest = Clock::now() + kBackgroundPause;
     background_wake_.wait_until(std::min(latest, log_->next_due().value_or(latest)));
   }

@@ -71,7 +71,7 @@ void Inbox::settled(std::size_t bytes) {
     --count_;
     bytes_ -= bytes;
   }
-  room_.notify_one();
+  room_.notify_all();  // one that settles may make room for several
 }
 
 bool Inbox::empty() const {

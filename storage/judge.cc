@@ -149,12 +149,13 @@ Verdict judge(const Request& request, const Log& log, const TailIndex& tail,
               const IdWindow& window) {
   const auto& prepared = request.prepared;
   if (prepared.frame < tail.first_frame()) return {.kind = Verdict::Kind::kPrepareAgain};
-  if (auto retry = judge_ids(*request.parts, window); retry.kind != Verdict::Kind::kAccept)
-    return retry;
+  // What was compared in the log comes before the window, which may have lost a part of the commit.
   if (prepared.retry_of)
     return {.kind = Verdict::Kind::kRepeat,
             .commit = *prepared.retry_of,
             .rests_on = prepared.retry_of->last};
+  if (auto retry = judge_ids(*request.parts, window); retry.kind != Verdict::Kind::kAccept)
+    return retry;
   Findings findings;
   if (!judge_checks(request, log, tail, findings)) return {.kind = Verdict::Kind::kPrepareAgain};
   judge_tracking(request, tail, findings);

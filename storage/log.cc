@@ -90,6 +90,7 @@ void Log::add_tracking(std::string_view source, std::uint64_t position, bool end
 }
 
 Log::Ended Log::end_frame() {
+  let_go_of_sealed();
   const auto ended = state_->open->end_frame(durable_frame());
   state_->in_flight.push_back({.mark = ended.mark, .bytes = ended.write.bytes.size()});
   return ended;
@@ -137,14 +138,18 @@ std::size_t Log::content_bytes(std::size_t encoded_bytes) const {
   return record_bytes(encoded_bytes);
 }
 
+// The driver's view of the segments holds their arenas, which the next segment waits for.
+void Log::let_go_of_sealed() const {
+  auto& state = *state_;
+  std::shared_ptr<const SegmentList> dropped;  // outside the lock
+  std::lock_guard lock(state.mutex);
+  if (state.drivers_list != state.list) dropped = std::exchange(state.drivers_list, state.list);
+}
+
 std::optional<ScannedRecord> Log::in_memory(Position position) const {
   auto& state = *state_;
   ESDB_CHECK(position.value != 0 && position <= written());
-  std::shared_ptr<const SegmentList> dropped;  // outside the lock
-  {
-    std::lock_guard lock(state.mutex);
-    if (state.drivers_list != state.list) dropped = std::exchange(state.drivers_list, state.list);
-  }
+  let_go_of_sealed();
   const auto& list = *state.drivers_list;
   const auto& segment = list.segments[list.of_position(position)];
   if (!segment.open) return std::nullopt;

@@ -176,6 +176,8 @@ class Log {
   Result<void> close();
 
  private:
+  void let_go_of_sealed() const;
+
   std::atomic<std::uint64_t> durable_{0};
   std::atomic<std::uint64_t> covered_frame_{0};
   std::unique_ptr<State> state_;

@@ -19,10 +19,17 @@ using Moment = std::chrono::steady_clock::time_point;
 // A witness is written within 100 ms of the last acknowledgement.
 constexpr auto kWitnessDelay = std::chrono::milliseconds(50);
 constexpr auto kPrepareAgain = std::chrono::seconds(1);
+constexpr auto kArenaPause = std::chrono::milliseconds(5);
 constexpr std::uint64_t kTouchFirst = std::uint64_t{4} << 20;
 
 bool says_full(IoError error) {
   return error.number == ENOSPC || error.number == EDQUOT || error.number == EFBIG;
+}
+
+// Nothing is wrong with the device, and nothing acknowledged is at stake: tried again.
+bool says_short(IoError error) {
+  return error.number == EMFILE || error.number == ENFILE || error.number == ENOMEM ||
+         error.number == EINTR || error.number == EAGAIN;
 }
 
 std::unexpected<Error> device_failed(const std::string& what, std::uint32_t segment,
@@ -151,12 +158,16 @@ Result<bool> Log::State::prepare_next(Moment now) {
   auto arena = ArenaPool::take(arenas, header.segment_bytes);
   if (!arena) {
     std::lock_guard lock_guard(mutex);
-    prepare_again = now + std::chrono::milliseconds(1);
+    prepare_again = now + kArenaPause;
     return false;
   }
   auto file = make_segment(io, directory, header);
   std::lock_guard lock_guard(mutex);
   if (!file) {
+    if (says_short(file.error())) {
+      prepare_again = now + kPrepareAgain;
+      return false;
+    }
     if (!says_full(file.error()))
       return device_failed("the beginning", header.number, file.error());
     if (!std::exchange(disk_is_full, true) && options.log)

@@ -101,7 +101,8 @@ Result<void> compare_commit(Position position, const Parts& parts, const Log& lo
   std::optional<Prepared::Conflict> foreign;  // one of the request's ids, in this commit
   for (Position after = first.value - 1; after < log.durable();) {
     BatchMemory memory;
-    auto read = log.read_forwards(after, log.durable(), {.bytes = kCompareBytes}, memory);
+    auto read = log.read_forwards(
+        after, log.durable(), {.bytes = kCompareBytes, .events = parts.events.size() + 1}, memory);
     if (!read) return std::unexpected(read.error());
     for (const auto& stored : memory.stored) {
       same = same && index < parts.events.size() && same_event(stored, parts.events[index]);

@@ -85,8 +85,8 @@ Result<Batch> StoreCursor::next(const NextOptions& options) {
     answer = place_->reader.read(sources, options.max_bytes);
     if (!answer && !waits_for_index(answer)) break;
     if (answer && (!answer->empty() || answer->finished())) break;
-    if (answer && !place_->reader.at_end(sources)) continue;
     if (Clock::now() >= deadline) break;
+    if (answer && !place_->reader.at_end(sources)) continue;
     const auto until = answer ? deadline : std::min(deadline, Clock::now() + kIndexPause);
     engine_->driver().wait(*waiter_, until, options.stop, Driver::While::kLooking);
   }
@@ -109,8 +109,8 @@ std::optional<Result<Batch>> StoreCursor::attempt(Engine& engine, Place& place) 
     auto batch = place.reader.read(sources, place.options.max_bytes);
     if (!batch && !waits_for_index(batch)) return batch;
     if (batch && (!batch->empty() || batch->finished())) return batch;
-    if (batch && !place.reader.at_end(sources)) continue;
     if (Clock::now() >= place.deadline) return batch;
+    if (batch && !place.reader.at_end(sources)) continue;
     return {};
   }
 }
