@@ -22,7 +22,6 @@ using std::chrono_literals::operator""ns;
 // store would take it.
 constexpr auto kStalledPause = 20ms;
 constexpr auto kRolePause = 1ms;
-constexpr std::size_t kPipelineBytes = std::size_t{256} << 10;
 
 }  // namespace
 

@@ -5,6 +5,7 @@
 
 #include "protocol/refusal.h"
 #include "storage/hex.h"
+#include "storage/query_walk.h"
 #include "storage/reader.h"
 
 namespace esdb::storage {
@@ -39,15 +40,6 @@ std::optional<TermRef> only_term(const Query& query) {
   if (!item.categories.empty()) return term(TermClass::kCategory, item.categories.front());
   if (!item.types.empty()) return term(TermClass::kType, item.types.front());
   return term(TermClass::kTag, item.tags.front().text);
-}
-
-bool is_everything(const Query& query) {
-  return std::ranges::any_of(query.items(),
-                             [](const QueryItem& item) {
-                               return item.streams.empty() && item.categories.empty() &&
-                                      item.types.empty() && item.tags.empty();
-                             }) &&
-         query.items().size() == 1;
 }
 
 Result<std::uint64_t> count_by_reading(const Sources& sources, const Query& query, Position after) {

@@ -11,6 +11,12 @@ constexpr std::uint64_t kEverything = ~std::uint64_t{0};
 
 }  // namespace
 
+bool is_everything(const Query& query) {
+  if (query.items().size() != 1) return false;
+  const auto& item = query.items().front();
+  return item.streams.empty() && item.categories.empty() && item.types.empty() && item.tags.empty();
+}
+
 Result<QueryWalk> QueryWalk::over(const Query& query, Lookup& lookup) {
   QueryWalk walk;
   for (const auto& item : query.items()) {

@@ -16,6 +16,9 @@
 
 namespace esdb::storage {
 
+// esdb::everything(), and nothing else: one item that names nothing.
+bool is_everything(const Query& query);
+
 class QueryWalk {
  public:
   static Result<QueryWalk> over(const Query& query, Lookup& lookup);

@@ -20,10 +20,6 @@ constexpr std::size_t kScanBytesMax = std::size_t{16} << 20;  // of one read()
 constexpr std::size_t kCandidatesMax = 10'000;                // of one read()
 constexpr std::size_t kCandidatesAtOnce = 256;
 
-bool names_nothing(const QueryItem& item) {
-  return item.streams.empty() && item.categories.empty() && item.types.empty() && item.tags.empty();
-}
-
 // Copies these events into one block of `to`.
 void copy_into(BatchMemory& to, const std::vector<const RecordedEvent::Stored*>& events) {
   std::size_t words = 0;
@@ -69,7 +65,7 @@ struct Reader::Making {
 Reader::Reader(Kind kind, Query query, ReadOptions options, Position durable_now)
     : kind_(kind),
       query_(std::move(query)),
-      is_everything_(query_.items().size() == 1 && names_nothing(query_.items().front())),
+      is_everything_(is_everything(query_)),
       one_stream_(protocol::one_stream_of(query_)),
       options_(std::move(options)),
       durable_then_(durable_now),

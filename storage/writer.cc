@@ -10,7 +10,6 @@ namespace esdb::storage {
 namespace {
 
 constexpr std::size_t kInFlightMax = 4;
-constexpr std::size_t kPipelineBytes = std::size_t{256} << 10;
 constexpr std::chrono::milliseconds kExpirePause{50};
 
 Error error_of(ErrorCode code, std::string message) {

@@ -34,6 +34,9 @@
 
 namespace esdb::storage {
 
+// So much waiting is worth another frame while one is in flight.
+inline constexpr std::size_t kPipelineBytes = std::size_t{256} << 10;
+
 class Writer {
  public:
   struct Parts {
@@ -110,7 +113,7 @@ class Writer {
   bool drop_if_late(RequestPtr& request);
   Placed place(RequestPtr& request);
   bool make_room(std::size_t bytes, std::size_t events);
-  void accept(RequestPtr request);
+  void accept(RequestPtr request, std::size_t content_bytes);
   void end_frame();
   void submit(const FrameWrite& write, std::vector<Answer> answers);
   void give(Answer answer, Position rests_on, bool rests_on_tracking);

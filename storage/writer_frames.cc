@@ -47,7 +47,7 @@ Writer::Placed Writer::place(RequestPtr& request) {
                                      .message = "append: the disk is full, and the next segment "
                                                 "needs space; free some and repeat it"}));
       } else {
-        accept(std::move(request));
+        accept(std::move(request), bytes);
       }
       break;
     case Verdict::Kind::kRefuse:
@@ -97,7 +97,7 @@ bool Writer::make_room(std::size_t bytes, std::size_t events) {
   return false;
 }
 
-void Writer::accept(RequestPtr request) {
+void Writer::accept(RequestPtr request, std::size_t content_bytes) {
   const auto& parts = *request->parts;
   auto& prepared = request->prepared;
   if (!frame_open_) {
@@ -109,7 +109,7 @@ void Writer::accept(RequestPtr request) {
     log_.begin_frame(std::max(log_.last_commit_time(), io_.now()));
     frame_open_ = true;
   }
-  frame_bytes_ += content_of(*request, log_);
+  frame_bytes_ += content_bytes;
   for (std::size_t i = 0; i < parts.tracking.size(); ++i) {
     const bool last = parts.events.empty() && i + 1 == parts.tracking.size();
     log_.add_tracking(parts.tracking[i].source, parts.tracking[i].position, last);
