@@ -26,6 +26,11 @@ struct IoError {
   friend bool operator==(IoError, IoError) = default;
 };
 std::string to_string(IoError error);  // "No space left on device (28)"
+// The process or the machine is short of something just now (descriptors, memory), or was
+// interrupted: nothing is wrong with the file, and the same call may succeed later.
+bool is_passing(IoError error);
+// The disk, a quota or a file size limit has no room left.
+bool is_full(IoError error);
 
 template <class T>
 using IoResult = std::expected<T, IoError>;

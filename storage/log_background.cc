@@ -1,7 +1,6 @@
 // Log's background: the next segment, footers, witnesses, each a step that can be driven from a
 // seed.
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
 #include <utility>
 
@@ -21,16 +20,6 @@ constexpr auto kWitnessDelay = std::chrono::milliseconds(50);
 constexpr auto kPrepareAgain = std::chrono::seconds(1);
 constexpr auto kArenaPause = std::chrono::milliseconds(5);
 constexpr std::uint64_t kTouchFirst = std::uint64_t{4} << 20;
-
-bool says_full(IoError error) {
-  return error.number == ENOSPC || error.number == EDQUOT || error.number == EFBIG;
-}
-
-// Nothing is wrong with the device, and nothing acknowledged is at stake: tried again.
-bool says_short(IoError error) {
-  return error.number == EMFILE || error.number == ENFILE || error.number == ENOMEM ||
-         error.number == EINTR || error.number == EAGAIN;
-}
 
 std::unexpected<Error> device_failed(const std::string& what, std::uint32_t segment,
                                      IoError error) {
@@ -164,12 +153,12 @@ Result<bool> Log::State::prepare_next(Moment now) {
   auto file = make_segment(io, directory, header);
   std::lock_guard lock_guard(mutex);
   if (!file) {
-    if (says_short(file.error())) {
+    // Nothing is wrong with the device, and nothing acknowledged is at stake: tried again.
+    if (is_passing(file.error())) {
       prepare_again = now + kPrepareAgain;
       return false;
     }
-    if (!says_full(file.error()))
-      return device_failed("the beginning", header.number, file.error());
+    if (!is_full(file.error())) return device_failed("the beginning", header.number, file.error());
     if (!std::exchange(disk_is_full, true) && options.log)
       options.log("no space for the next segment of " + options.directory +
                   ": appends stop when the current one is full, reads go on");

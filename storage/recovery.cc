@@ -24,11 +24,16 @@ std::unexpected<Error> error(ErrorCode code, std::string message) {
 }
 
 std::unexpected<Error> io_failed(const std::string& what, IoError cause) {
-  const bool full = cause.number == ENOSPC || cause.number == EDQUOT || cause.number == EFBIG;
-  return error(
-      full ? ErrorCode::kDiskFull : ErrorCode::kRefused,
-      what + ", " + to_string(cause) +
-          (full ? ": make room and open it again" : ": mend the device and open it again"));
+  if (is_full(cause))
+    return error(ErrorCode::kDiskFull,
+                 what + ", " + to_string(cause) + ": make room and open it again");
+  if (is_passing(cause))
+    return error(ErrorCode::kUnavailable,
+                 what + ", " + to_string(cause) +
+                     ": nothing is wrong with the store; give the process more descriptors or "
+                     "memory and open it again");
+  return error(ErrorCode::kRefused,
+               what + ", " + to_string(cause) + ": mend the device and open it again");
 }
 
 // Arenas hold at most three eighths of the memory, where the segments allow it.
@@ -221,7 +226,7 @@ Result<void> Opening::make_store() {
   auto file = make_segment(io_, state_->directory, header);
   if (!file) return io_failed("the first segment cannot be made", file.error());
   auto arena = ArenaPool::take(state_->arenas, header.segment_bytes);
-  if (!arena) return error(ErrorCode::kRefused, "no memory for a segment");
+  if (!arena) return io_failed("the first segment cannot be made", IoError{ENOMEM});
   state_->open = std::make_shared<OpenSegment>(header, std::move(*file), std::move(arena));
   state_->open->begin({});
   auto list = std::make_shared<SegmentList>();

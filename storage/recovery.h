@@ -7,7 +7,8 @@
 //
 // Threads: one, before anything else runs.
 // Errors:  kRefused (segment, offset, positions, what to do), kLocked, kUnsupported (format),
-//          kInvalidArgument (an option, or no store there), kDiskFull (no room for a new store).
+//          kInvalidArgument (an option, or no store there), kDiskFull (no room for a new store),
+//          kUnavailable (no descriptor or memory left: nothing is wrong with the store).
 #pragma once
 
 #include <cstdint>

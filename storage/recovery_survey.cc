@@ -25,6 +25,12 @@ struct FoundFile {
 };
 
 std::unexpected<Error> unreadable(const std::string& path, IoError error) {
+  if (is_passing(error))
+    return std::unexpected(
+        Error{.code = ErrorCode::kUnavailable,
+              .message = path + " cannot be read just now, " + to_string(error) +
+                         ": nothing is wrong with the store; give the process more descriptors or "
+                         "memory and open it again"});
   return std::unexpected(Error{
       .code = ErrorCode::kRefused,
       .message = path + " cannot be read, " + to_string(error) +

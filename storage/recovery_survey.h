@@ -2,7 +2,8 @@
 // that are not sealed, and every claim of what was durable.
 //
 // Threads: one, before anything else runs.
-// Errors:  kRefused where the device cannot be read, kLocked, kUnsupported (a later format).
+// Errors:  kRefused where the device cannot be read, kLocked, kUnsupported (a later format),
+//          kUnavailable where the process is short of descriptors or memory.
 #pragma once
 
 #include <cstdint>

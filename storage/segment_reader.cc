@@ -14,6 +14,16 @@ namespace {
 
 constexpr std::size_t kBlocksKept = 16;
 constexpr std::size_t kSectorBytes = 4096;
+constexpr int kInterruptionsMax = 100;
+
+// An interrupted call is repeated, as often as a signal storm may ask for.
+template <class Call>
+auto uninterrupted(Call&& call) {
+  auto result = call();
+  for (int i = 0; i < kInterruptionsMax && !result && result.error().number == EINTR; ++i)
+    result = call();
+  return result;
+}
 
 }  // namespace
 
@@ -51,11 +61,26 @@ std::unexpected<Error> SegmentReader::damaged(std::uint64_t offset, const Positi
             .message = std::move(message) + ". Restore the segment's file from a backup"});
 }
 
+// What stands in the way now and is gone later is no damage.
+std::unexpected<Error> SegmentReader::failed(std::uint64_t offset, const Positions& positions,
+                                             std::string_view what, IoError error) const {
+  if (!is_passing(error))
+    return damaged(offset, positions, std::string(what) + ", " + to_string(error));
+  return std::unexpected(
+      Error{.code = ErrorCode::kUnavailable,
+            .message = "segment " + segment_name(segment_.number) +
+                       " could not be read just now, " + to_string(error) +
+                       ": nothing is wrong with the store; give the process more descriptors or "
+                       "memory, or try again"});
+}
+
 Result<void> SegmentReader::open_file() {
   if (file_) return {};
-  auto file = files_.open(segment_.number);
-  if (!file)
-    return damaged(0, {first(), last()}, "its file cannot be opened, " + to_string(file.error()));
+  auto file = uninterrupted([this] { return files_.open(segment_.number); });
+  const Positions all{first(), last()};
+  if (!file && file.error().number == ENOENT)
+    return damaged(0, all, "its file " + segment_name(segment_.number) + " is missing");
+  if (!file) return failed(0, all, "its file cannot be opened", file.error());
   file_ = std::move(*file);
   return {};
 }
@@ -68,16 +93,20 @@ Result<void> SegmentReader::read(std::uint64_t offset, std::span<std::byte> into
     return {};
   }
   if (auto opened = open_file(); !opened) return opened;
-  auto count = file_->read(offset, into);
+  const auto read_part = [&](std::uint64_t at, std::span<std::byte> part) {
+    return uninterrupted([&] { return file_->read(at, part); });
+  };
+  auto count = read_part(offset, into);
   if (count && *count == into.size()) return {};
   if (count) return damaged(offset + *count, positions, "the file was cut short");
+  if (is_passing(count.error())) return failed(offset, positions, "", count.error());
   // A sector that cannot be read must not hide those around it.
   for (std::size_t at = 0; at < into.size(); at += kSectorBytes) {
     const auto part = into.subspan(at, std::min(kSectorBytes, into.size() - at));
-    auto again = file_->read(offset + at, part);
-    if (!again || *again != part.size())
-      return damaged(offset + at, positions,
-                     "the device cannot read it, " + to_string(count.error()));
+    auto again = read_part(offset + at, part);
+    if (again && *again == part.size()) continue;
+    return failed(offset + at, positions, "the device cannot read it",
+                  again ? count.error() : again.error());
   }
   return {};
 }

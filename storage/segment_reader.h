@@ -2,7 +2,8 @@
 // holds it, the bytes. Remembers the footer blocks it has read.
 //
 // Threads: one.
-// Errors:  kCorrupt: segment, offset, positions, cause.
+// Errors:  kCorrupt: segment, offset, positions, cause. kUnavailable: the process is short of
+//          descriptors or memory, and nothing is wrong with the store.
 #pragma once
 
 #include <cstdint>
@@ -80,6 +81,8 @@ class SegmentReader {
   Result<const std::byte*> footer_entry(std::uint64_t table_at, std::size_t index,
                                         std::size_t entry_bytes);
   Result<void> open_file();
+  std::unexpected<Error> failed(std::uint64_t offset, const Positions& positions,
+                                std::string_view what, IoError error) const;
 
   const Segment segment_;
   const std::uint64_t seed_;

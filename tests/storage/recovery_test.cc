@@ -321,6 +321,24 @@ TEST_F(Recovery, AFailureInTheMiddleOfMendingIsMendedByTheNextOpening) {
   }
 }
 
+TEST_F(Recovery, AProcessWithoutDescriptorsIsToldSoAndOpensLater) {
+  start(100);
+  driver_.drop();
+  FaultyIo faulty(io_);
+  for (std::uint64_t nth = 1;; ++nth) {
+    faulty.clear();
+    const auto opens = faulty.count(Operation::kOpen);
+    faulty.add({.operation = Operation::kOpen, .nth = nth, .error = EMFILE});
+    auto opened = open_log(faulty, options());
+    if (opened) {
+      EXPECT_GT(nth, 3U);
+      EXPECT_EQ(faulty.count(Operation::kOpen) - opens, nth - 1);
+      break;
+    }
+    EXPECT_EQ(opened.error().code, ErrorCode::kUnavailable) << opened.error().message;
+  }
+}
+
 TEST(DiskFull, StopsAppendsAtTheSegmentsEndAndClearsByItself) {
   MemoryIo memory;
   FaultyIo io(memory);

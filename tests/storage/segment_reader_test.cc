@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <memory>
 #include <string>
 
@@ -10,10 +11,13 @@
 #include "storage/frame_survey.h"
 #include "storage/memory_io.h"
 #include "storage/segment_file.h"
+#include "tests/fixtures/faulty_io.h"
 #include "tests/storage/log_driver.h"
 
 namespace esdb::storage {
 namespace {
+
+using fixtures::Operation;
 
 // A segment of many small frames, in memory and sealed: both must read alike.
 class SegmentReading : public ::testing::Test {
@@ -49,7 +53,8 @@ class SegmentReading : public ::testing::Test {
     ASSERT_TRUE(file->write_durable(offset, std::as_bytes(std::span(text))));
   }
 
-  MemoryIo io_;
+  MemoryIo memory_;
+  fixtures::FaultyIo io_{memory_};
   FileCache files_;
   std::uint64_t seed_ = 0;
   std::shared_ptr<OpenSegment> open_;
@@ -96,7 +101,51 @@ TEST_F(SegmentReading, ADamagedFooterBlockIsNotBelieved) {
 TEST_F(SegmentReading, AFileThatIsGoneIsDamage) {
   ASSERT_TRUE(io_.remove("store/log/" + segment_name(1)));
   auto reader = sealed();
-  EXPECT_EQ(reader.event_place(1).error().code, ErrorCode::kCorrupt);
+  const auto place = reader.event_place(1);
+  ASSERT_FALSE(place.has_value());
+  EXPECT_EQ(place.error().code, ErrorCode::kCorrupt);
+  EXPECT_NE(place.error().message.find("00000001.seg is missing"), std::string::npos)
+      << place.error().message;
+}
+
+// Nothing is wrong with the store when the process has no descriptor left.
+TEST_F(SegmentReading, AShortageIsNoDamageAndPasses) {
+  for (const auto operation : {Operation::kOpen, Operation::kRead})
+    for (const int error : {EMFILE, ENFILE, ENOMEM}) {
+      SCOPED_TRACE(to_string(IoError{error}));
+      FileCache files(io_, "store/log");
+      SegmentReader reader(segment_of(tail_), end(), seed_, files);
+      io_.add({.operation = operation, .error = error});
+      const auto place = reader.event_place(1);
+      ASSERT_FALSE(place.has_value());
+      EXPECT_EQ(place.error().code, ErrorCode::kUnavailable);
+      EXPECT_NE(place.error().message.find("00000001.seg"), std::string::npos);
+      EXPECT_TRUE(reader.event_place(1).has_value());
+    }
+}
+
+TEST_F(SegmentReading, WhatIsInterruptedIsRepeated) {
+  for (const auto operation : {Operation::kOpen, Operation::kRead}) {
+    FileCache files(io_, "store/log");
+    SegmentReader reader(segment_of(tail_), end(), seed_, files);
+    io_.add({.operation = operation, .times = 3, .error = EINTR});
+    EXPECT_TRUE(reader.event_place(1).has_value());
+  }
+}
+
+// A sector that cannot be read is damage of its positions alone, also while memory is short.
+TEST_F(SegmentReading, AFailingSectorIsDamageThere) {
+  io_.add({.operation = Operation::kRead, .times = 2, .error = EIO});
+  auto reader = sealed();
+  const auto place = reader.event_place(1);
+  ASSERT_FALSE(place.has_value());
+  EXPECT_EQ(place.error().code, ErrorCode::kCorrupt);
+  EXPECT_NE(place.error().message.find("Input/output error"), std::string::npos);
+  EXPECT_TRUE(reader.event_place(1200).has_value());
+  io_.add({.operation = Operation::kRead, .error = EIO});
+  io_.add({.operation = Operation::kRead, .nth = 2, .error = ENOMEM});
+  auto other = sealed();
+  EXPECT_EQ(other.event_place(1).error().code, ErrorCode::kUnavailable);
 }
 
 }  // namespace
