@@ -143,7 +143,10 @@ void add_completion(Commands& commands) {
            })
       .add_option("SHELL", *shell, "bash, zsh or fish")
       ->required()
-      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+      ->check([](const std::string& name) {
+        const bool known = name == "bash" || name == "zsh" || name == "fish";
+        return known ? std::string{} : fmt::format("\"{}\" is none of bash, zsh, fish", name);
+      });
 }
 
 }  // namespace esdb::tools

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "tools/command_line.h"
 #include "tools/commands.h"
 #include "tools/times.h"
 
@@ -80,17 +82,25 @@ ExitCode run(std::span<const std::string> words, const Surroundings& around) {
   add_verify(commands);
   add_inspect(commands);
   add_completion(commands);
-  std::vector<std::string> reversed(words.rbegin(), words.rend());
+  const auto tell = [&](Error error) {
+    const auto code = exit_code_of(error);
+    if (code == ExitCode::kUsage) error.message += fmt::format("; see '{}'", help_of(app));
+    print_error(error, around, global);
+    return code;
+  };
+  auto reversed = readable(words);
+  std::ranges::reverse(reversed);
   try {
     app.parse(reversed);
-  } catch (const CLI::ParseError& error) {
-    const int code = app.exit(error, around.out, around.err);
-    return code == 0 ? ExitCode::kOk : ExitCode::kUsage;
+  } catch (const CLI::Success& asked_for_text) {
+    app.exit(asked_for_text, around.out, around.err);
+    return ExitCode::kOk;
+  } catch (const CLI::ParseError& wrong) {
+    global.json = ask_for_json(words);
+    return tell(in_our_words(app, wrong));
   }
   const auto done = run_chosen(commands, global, around);
-  if (done) return *done;
-  print_error(done.error(), around, global);
-  return exit_code_of(done.error());
+  return done ? *done : tell(done.error());
 }
 
 }  // namespace esdb::tools

@@ -2,7 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include <set>
+#include <nlohmann/json.hpp>
+#include <utility>
 
 #include "tests/tools/run_esctl.h"
 #include "tests/tools/temporary_directory.h"
@@ -38,6 +39,53 @@ TEST(Esctl, AWrongCommandLineIsAUsageError) {
   EXPECT_EQ(esctl({"count", "--fly"}).code, 2);
   EXPECT_EQ(esctl({"completion", "tcsh"}).code, 2);
   EXPECT_EQ(esctl({"--version"}).code, 0);
+}
+
+// What is said of a command line, one line.
+std::string refusal_of(RunEsctl& esctl, const std::vector<std::string>& words) {
+  const auto done = esctl(words);
+  EXPECT_EQ(done.code, 2) << ::testing::PrintToString(words) << done.err;
+  EXPECT_EQ(done.out, "") << ::testing::PrintToString(words);
+  return done.err;
+}
+
+TEST(Esctl, AUsageErrorSaysWhatIsWrongAndWhereTheHelpIs) {
+  RunEsctl esctl;
+  const std::vector<std::pair<std::vector<std::string>, std::string>> cases{
+      {{}, "no command is given; see 'esctl --help'"},
+      {{"fly"}, "there is no command \"fly\"; see 'esctl --help'"},
+      {{"fly", "--store", "memory:a"}, "there is no command \"fly\"; see 'esctl --help'"},
+      {{"--fly"}, "there is no option \"--fly\"; see 'esctl --help'"},
+      {{"count", "--fly"}, "there is no option \"--fly\"; see 'esctl count --help'"},
+      {{"count", "a", "b"}, "\"b\" is one argument too many; see 'esctl count --help'"},
+      {{"count", "--type"}, "--type needs a value behind it; see 'esctl count --help'"},
+      {{"count", "--all=maybe"}, "--all takes no value; see 'esctl count --help'"},
+      {{"append", "s"}, "--type is required; see 'esctl append --help'"},
+      {{"append", "--type", "T"}, "STREAM is required; see 'esctl append --help'"},
+      {{"read", "--all", "--since", "1h", "--since", "2h"},
+       "--since is given more than once: give it once; see 'esctl read --help'"},
+      {{"import", "f", "--commit-size", "2", "--commit-by", "k"},
+       "--commit-by cannot go together with --commit-size; see 'esctl import --help'"},
+      {{"completion", "tcsh"},
+       "SHELL: \"tcsh\" is none of bash, zsh, fish; see 'esctl completion --help'"},
+      {{"count", "--timeout", "never"},
+       "--timeout: \"never\" is not a duration: it should look like 250ms, 30s, 5m, 1h, 7d or 2w; "
+       "see 'esctl count --help'"}};
+  for (const auto& [words, said] : cases)
+    EXPECT_EQ(refusal_of(esctl, words), "esctl: " + said + "\n") << ::testing::PrintToString(words);
+}
+
+TEST(Esctl, AUsageErrorIsOneObjectForPrograms) {
+  RunEsctl esctl;
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"--json", "fly"},
+                                                {"count", "--fly", "--json"},
+                                                {"--json"},
+                                                {"--json", "read"},
+                                                {"count", "--json", "--timeout", "0s"}}) {
+    const auto error = nlohmann::json::parse(refusal_of(esctl, words));
+    EXPECT_EQ(error["error"], "usage");
+    EXPECT_NE(error["message"], "");
+  }
 }
 
 TEST(Esctl, TakesGlobalOptionsBeforeAndBehindTheCommand) {
