@@ -164,8 +164,8 @@ std::string Endpoint::url() const {
 }
 
 Result<Endpoint> parse_endpoint(std::string_view text) {
-  const auto shown = "listen \"" + std::string(text.substr(0, 200)) + "\": ";
-  if (text.find('\0') != std::string_view::npos) return invalid("listen: a name holds a NUL byte");
+  const auto shown = "\"" + std::string(text.substr(0, 200)) + "\": ";
+  if (text.find('\0') != std::string_view::npos) return invalid("an endpoint holds no NUL byte");
   if (text.starts_with("unix:")) {
     const std::string path(text.substr(5));
     if (path.empty()) return invalid(shown + "the path is missing: unix:PATH");

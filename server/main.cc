@@ -54,7 +54,7 @@ struct CommandLine {
 
 // An exit code when there is nothing further to do.
 std::optional<int> parse(int argc, char** argv, CommandLine& line) {
-  CLI::App app{"esdb-server: serves a store's directory to other processes on this machine."};
+  CLI::App app{"Serves a store's directory to other processes on this machine.", "esdb-server"};
   app.footer(
       "Examples:\n"
       "  esdb-server --data ./data\n"
@@ -63,8 +63,9 @@ std::optional<int> parse(int argc, char** argv, CommandLine& line) {
       "Exit codes: 0 stopped, 1 error, 2 usage or configuration, 65 damaged or refused store.");
   app.set_version_flag("--version", "esdb-server " ESDB_VERSION);
   std::string data, memory, level;
+  std::vector<std::string> listen;
   app.add_option("--data", data, "the store's directory; made when missing")->type_name("DIR");
-  app.add_option("--listen", line.said.listen,
+  app.add_option("--listen", listen,
                  "unix:PATH or tcp:HOST:PORT (loopback only); may be given several times. Default: "
                  "unix:$XDG_RUNTIME_DIR/esdb.sock, as a system service unix:/run/esdb/esdb.sock")
       ->type_name("ENDPOINT")
@@ -82,11 +83,13 @@ std::optional<int> parse(int argc, char** argv, CommandLine& line) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kOk : kUsage;
   }
-  if (!data.empty()) line.said.data = data;
+  if (!data.empty()) line.said.data = {.value = data, .where = "--data"};
+  for (auto& endpoint : listen)
+    line.said.listen.push_back({.value = std::move(endpoint), .where = "--listen"});
   if (!memory.empty()) {
     auto size = parse_size(memory);
     if (!size) return fail(kUsage, "--memory: " + size.error().message);
-    line.said.memory = *size;
+    line.said.numbers["memory"] = {.value = *size, .where = "--memory"};
   }
   if (!level.empty()) {
     auto parsed = parse_log_level(level);

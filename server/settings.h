@@ -1,10 +1,17 @@
 // Settings: what the operator says, on the command line and in a configuration file.
 //
+// A setting that is a number is a row of numbers(): what may be said, what is checked and what
+// docs/operations.md says of it are one table.
+//
 // Threads: functions and a value; one thread.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,20 +26,46 @@ namespace esdb::server {
 struct Settings {
   std::string data{};
   std::vector<Endpoint> listen{};
-  std::size_t memory = kMemoryDefault;
-  std::size_t segment_bytes = 0;
-  std::size_t write_unit = 0;
-  std::size_t event_bytes_max = kEventBytesDefault;
-  std::size_t append_bytes_max = kAppendBytesDefault;
   LogLevel log_level = LogLevel::kInfo;
+
+  // Bytes.
+  std::uint64_t memory = kMemoryDefault;
+  std::uint64_t segment_bytes = 0;
+  std::uint64_t write_unit = 0;
+  std::uint64_t event_bytes_max = kEventBytesDefault;
+  std::uint64_t append_bytes_max = kAppendBytesDefault;
 };
 
-// What a configuration file or the command line leaves unsaid is empty. Sizes are bytes.
+// A setting that is a number, and what it may be.
+struct Number {
+  enum class Unit : std::uint8_t { kBytes, kMilliseconds, kCount };
+  enum class Shape : std::uint8_t { kAny, kZeroOrPowerOfTwo };
+  std::string_view key;
+  std::uint64_t Settings::*value;
+  Unit unit;
+  std::uint64_t least, most;
+  Shape shape = Shape::kAny;
+
+  std::string in_words(std::uint64_t value) const;  // "512MiB", "5s", "64"
+  std::string accepted() const;                     // "48MiB to 1024GiB"
+};
+std::span<const Number> numbers();
+std::vector<std::string_view> setting_keys();  // of all settings, in order
+
+// What was said of a setting, and where: "esdb.toml:3: memory", "--memory".
+template <class T>
+struct Stated {
+  T value{};
+  std::string where{};
+};
+
+// What a configuration file or the command line leaves unsaid is missing.
 struct Said {
-  std::optional<std::string> data{};
-  std::vector<std::string> listen{};
-  std::optional<std::size_t> memory{}, segment_bytes{}, write_unit{}, event_bytes_max{},
-      append_bytes_max{};
+  using Text = Stated<std::string>;
+  using Amount = Stated<std::uint64_t>;
+  std::optional<Text> data{};
+  std::vector<Text> listen{};
+  std::map<std::string, Amount, std::less<>> numbers{};  // by key
   std::optional<LogLevel> log_level{};
 };
 
@@ -44,15 +77,18 @@ struct Surroundings {
 };
 Result<std::string> default_socket(const Surroundings& surroundings);
 
-// TOML. kInvalidArgument with the file's name and the line: an unknown key, a value of another type
-// or out of range, a NUL byte, a file of more than 64 KiB.
+// TOML. kInvalidArgument with the file's name and the line: an unknown key, a value of another
+// type, a NUL byte, a file of more than 64 KiB.
 Result<Said> read_configuration(const std::string& path);
 
 // "512MiB", "64k", "1048576".
-Result<std::size_t> parse_size(std::string_view text);
+Result<std::uint64_t> parse_size(std::string_view text);
+// "250ms", "5s", "2min".
+Result<std::chrono::milliseconds> parse_time(std::string_view text);
 Result<LogLevel> parse_log_level(std::string_view text);
 
-// The command line is stronger than the file. Checked as a whole.
+// The command line is stronger than the file. Checked as a whole: what opening the store and
+// listening would refuse for the setting's own sake is refused here.
 Result<Settings> settle(const Said& command_line, const Said& file,
                         const Surroundings& surroundings);
 
