@@ -55,8 +55,15 @@ struct CommandLine {
 // An exit code when there is nothing further to do.
 std::optional<int> parse(int argc, char** argv, CommandLine& line) {
   CLI::App app{"Serves a store's directory to other processes on this machine.", "esdb-server"};
+  std::string keys;
+  for (const auto key : setting_keys()) keys.append(keys.empty() ? "" : ", ").append(key);
   app.footer(
-      "Examples:\n"
+      "TCP has no authentication yet: every local user can read and write the whole store through\n"
+      "it. A Unix socket serves the user that the server runs as, and root.\n\n"
+      "Keys of the configuration file, KEY = VALUE on a line each, with default and limits in\n"
+      "docs/operations.md (installed as share/doc/esdb/docs/operations.md):\n  " +
+      keys +
+      "\n\nExamples:\n"
       "  esdb-server --data ./data\n"
       "  esdb-server --data /var/lib/esdb --listen unix:/run/esdb/esdb.sock "
       "--listen tcp:127.0.0.1:3732\n"

@@ -44,6 +44,11 @@ Result<std::vector<std::string>> Server::listen(const Endpoint& endpoint) {
                             context_->options.log,
                             [this](Accepted accepted) { take(std::move(accepted)); });
     urls.push_back(acceptors_.back().endpoint().url());
+    if (endpoint.kind == Endpoint::Kind::kTcp)
+      context_->log(LogLevel::kWarning, urls.back() +
+                                            ": every local user can read and write the whole store "
+                                            "here, as TCP has no authentication yet; a Unix socket "
+                                            "serves its owner alone");
   }
   return urls;
 }

@@ -34,9 +34,9 @@ struct Factor {
   std::uint64_t factor;
 };
 constexpr std::array kSizes = {
-    Factor{"", 1},          Factor{"B", 1},         Factor{"k", 1 << 10},
-    Factor{"K", 1 << 10},   Factor{"KiB", 1 << 10}, Factor{"M", 1 << 20},
-    Factor{"MiB", 1 << 20}, Factor{"G", 1 << 30},   Factor{"GiB", 1 << 30}};
+    Factor{"", 1},          Factor{"B", 1},          Factor{"k", 1 << 10},     Factor{"K", 1 << 10},
+    Factor{"KiB", 1 << 10}, Factor{"M", 1 << 20},    Factor{"MiB", 1 << 20},   Factor{"G", 1 << 30},
+    Factor{"GiB", 1 << 30}, Factor{"T", 1ULL << 40}, Factor{"TiB", 1ULL << 40}};
 constexpr std::array kTimes = {Factor{"ms", 1}, Factor{"s", 1000}, Factor{"min", 60'000}};
 
 std::optional<std::uint64_t> parse(std::string_view text, std::span<const Factor> factors) {
@@ -191,7 +191,7 @@ std::vector<std::string_view> setting_keys() {
 Result<std::uint64_t> parse_size(std::string_view text) {
   if (const auto size = parse(text, kSizes)) return *size;
   return invalid("\"" + std::string(text.substr(0, 100)) +
-                 "\" is no size: a number of bytes, with k, M or G behind it for KiB, MiB, GiB");
+                 "\" is no size: a number of bytes, with k, M, G or T behind it for KiB to TiB");
 }
 
 Result<std::chrono::milliseconds> parse_time(std::string_view text) {

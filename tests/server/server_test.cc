@@ -38,6 +38,15 @@ TEST(Server, IsServedAtEveryEndpointItWasGiven) {
   EXPECT_EQ(connect(server).value()->statistics()->durable, Position{2});
 }
 
+TEST(Server, ThatListensOnTcpWarnsThatEveryLocalUserIsServed) {
+  const ScratchDirectory scratch;
+  const auto store = reference();
+  const RunningServer quiet(*store, {"unix:" + scratch.path() + "/s"});
+  EXPECT_EQ(quiet.log().find("every local user"), std::string::npos);
+  const RunningServer open(*store, {"tcp:127.0.0.1:0"});
+  EXPECT_TRUE(open.log_holds(open.url() + ": every local user can read and write"));
+}
+
 TEST(Server, FurtherConnectionsThanAllowedAreClosedUntilThereIsRoom) {
   const ScratchDirectory scratch;
   const auto store = reference();

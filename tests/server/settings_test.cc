@@ -4,7 +4,10 @@
 
 #include <fstream>
 #include <iostream>
+#include <iterator>
+#include <map>
 #include <random>
+#include <sstream>
 #include <string_view>
 
 #include "tests/server/running_server.h"
@@ -127,7 +130,7 @@ TEST_F(ConfigurationFile, AValueThatStartingWouldRefuseIsToldWithItsLineItsKeyAn
   refused("write_unit = 256", "write_unit", "power of two from 512 to 64KiB");
   refused("write_unit = 131072", "write_unit", "power of two from 512 to 64KiB");
   refused("memory = 1", "memory", "48MiB");
-  refused("memory = \"2000GiB\"", "memory", "1024GiB");
+  refused("memory = \"2000GiB\"", "memory", "1TiB");
   refused("segment_bytes = 3000000", "segment_bytes", "power of two from 1MiB to 1GiB");
   refused("segment_bytes = \"2GiB\"", "segment_bytes", "power of two from 1MiB to 1GiB");
   refused("append_bytes_max = 0", "append_bytes_max", "16MiB");
@@ -194,6 +197,47 @@ TEST(Settings, EveryNumberIsAcceptedAtItsLimitsAndRefusedBeyond) {
 
 TEST(Settings, TheDirectoryMustBeSaid) { EXPECT_FALSE(settle({}, {}, kUser)); }
 
+// The text of docs/operations.md between two marks.
+std::string documented(std::string_view begin, std::string_view end) {
+  std::ifstream file(ESDB_ROOT "/docs/operations.md");
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  const auto from = text.find(begin);
+  if (from == text.npos) return {};
+  const auto to = text.find(end, from + begin.size());
+  return text.substr(from + begin.size(), to - from - begin.size());
+}
+
+TEST(Settings, AreAllInTheTableOfTheDocumentationWithDefaultAndLimits) {
+  std::map<std::string, std::vector<std::string>> rows;
+  std::istringstream table(documented("| key |", "\n\n"));
+  for (std::string line; std::getline(table, line);) {
+    if (!line.starts_with("| `")) continue;
+    std::vector<std::string> cells;
+    for (std::size_t at = 2, bar; (bar = line.find(" | ", at)) != line.npos; at = bar + 3)
+      cells.push_back(line.substr(at, bar - at));
+    cells.push_back(line.substr(line.rfind(" | ") + 3));
+    ASSERT_EQ(cells.size(), 5u) << line;
+    rows[cells[0]] = cells;
+  }
+  EXPECT_EQ(rows.size(), setting_keys().size()) << "a row of a setting that there is not";
+  for (const auto key : setting_keys())
+    EXPECT_TRUE(rows.contains("`" + std::string(key) + "`")) << key;
+  const Settings defaults;
+  for (const auto& number : numbers()) {
+    const auto& cells = rows["`" + std::string(number.key) + "`"];
+    ASSERT_EQ(cells.size(), 5u) << number.key;
+    EXPECT_EQ(cells[3], number.in_words(defaults.*number.value)) << number.key;
+    EXPECT_TRUE(cells[4].starts_with(number.accepted())) << number.key << ": " << cells[4];
+  }
+}
+
+TEST_F(ConfigurationFile, OfTheDocumentationIsSound) {
+  const auto text = documented("```toml\n", "```");
+  ASSERT_FALSE(text.empty());
+  ASSERT_EQ(refusal(text), "");
+  EXPECT_TRUE(settle({}, read_configuration(path()).value(), kUser));
+}
+
 TEST(Settings, TheSocketLiesByDefaultWhereClientsLook) {
   EXPECT_EQ(default_socket(kUser).value(), "/run/user/1000/esdb.sock");
   EXPECT_EQ(default_socket({.is_root = true}).value(), "/run/esdb/esdb.sock");
@@ -216,7 +260,8 @@ TEST(Settings, SizesAreBytesOrHaveAUnit) {
   EXPECT_EQ(parse_size("64k").value(), 65536u);
   EXPECT_EQ(parse_size("48MiB").value(), std::size_t{48} << 20);
   EXPECT_EQ(parse_size("2G").value(), std::size_t{2} << 30);
-  for (const auto* wrong : {"", "-1", "1.5M", "M", "5TB", "99999999999999999999", "17179869184G"})
+  for (const auto* wrong :
+       {"", "-1", "1.5M", "M", "5TB", "16777216T", "99999999999999999999", "17179869184G"})
     EXPECT_FALSE(parse_size(wrong)) << wrong;
 }
 
