@@ -106,6 +106,15 @@ class AppendList {
 
   // ---- any thread
   std::uint32_t count() const { return count_.load(std::memory_order_acquire); }
+  // The last of the first `count` values; 0 < count <= count(). Cheap where that is among the
+  // newest.
+  const T& last_of(std::uint32_t count) const {
+    if (count <= kInline) return inline_[count - 1];
+    const std::uint32_t rest = count - 1 - kInline, level = level_of(rest);
+    const Chunk* chunk = last_.load(std::memory_order_acquire);
+    while (chunk->level != level) chunk = chunk->previous;
+    return chunk->values()[rest - begin_of(level)];
+  }
 
   // The values there were when it was made.
   class View {

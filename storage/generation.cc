@@ -163,6 +163,17 @@ TailPostings::View Generation::view(const TailPostings& postings, Position bound
   return view;
 }
 
+// Mostly everything lies below the bound, or all but the newest value.
+Generation::Head Generation::head(const TailPostings& postings, Position bound) const {
+  if (const std::uint32_t count = postings.count(); count > 0) {
+    const Position last = base() + postings.last_of(count);
+    if (last <= bound) return {.count = count, .last = last};
+  }
+  const auto below = view(postings, bound);
+  if (below.count() == 0) return {};
+  return {.count = below.count(), .last = base() + below[below.count() - 1]};
+}
+
 std::shared_ptr<const std::vector<const TermNode*>> Generation::sorted_terms() const {
   const std::lock_guard lock(sorted_mutex_);
   const TermNode* newest = newest_term_.load(std::memory_order_acquire);

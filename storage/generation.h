@@ -85,8 +85,13 @@ class Generation {
   std::uint64_t base() const { return begins_behind_.last.value; }
   const TermNode* find(const TermRef& term) const;
   const SourceNode* find_source(std::string_view source) const;
-  // The list's values up to the bound.
+  // The list's values up to the bound; how many they are, and the last of them (0: there is none).
   TailPostings::View view(const TailPostings& postings, Position bound) const;
+  struct Head {
+    std::uint32_t count{};
+    Position last{};
+  };
+  Head head(const TailPostings& postings, Position bound) const;
   const TailPostings& new_streams() const { return new_streams_; }      // the system's not counted
   const TailPostings& system_events() const { return system_events_; }  // of streams named `$...`
   std::shared_ptr<const std::vector<const TermNode*>> sorted_terms() const;

@@ -130,10 +130,10 @@ std::optional<StreamHead> TailIndex::stream_head(const TermRef& stream) const {
   for (auto at = list.rbegin(); at != list.rend(); ++at) {
     const TermNode* node = (*at)->find(stream);
     if (node == nullptr) continue;
-    const TailPostings::View view(node->postings);
-    if (view.count() == 0) continue;
-    return StreamHead{Version{node->first_version + view.count() - 1},
-                      Position{(*at)->base() + view[view.count() - 1]}};
+    const std::uint32_t count = node->postings.count();
+    if (count == 0) continue;
+    return StreamHead{Version{node->first_version + count - 1},
+                      Position{(*at)->base() + node->postings.last_of(count)}};
   }
   return std::nullopt;
 }

@@ -4,12 +4,19 @@
 #include <bit>
 #include <cstring>
 
+#include "esdb/limits.h"
 #include "storage/check.h"
 
 namespace esdb::storage {
 namespace {
 
 constexpr std::size_t kFirstRing = 256;
+constexpr unsigned kIndexBits = 20;
+constexpr std::uint32_t kIndexMask = (1U << kIndexBits) - 1;
+constexpr std::size_t kCapacityMax = kIndexMask;  // 1 + index fits
+static_assert(kIdWindowMax <= kCapacityMax);
+// So many additions ahead the slot of the id that will have to go is fetched.
+constexpr std::uint64_t kEraseAhead = 4;
 
 std::uint64_t mixed(const EventId& id) {
   std::uint64_t high = 0;
@@ -21,9 +28,15 @@ std::uint64_t mixed(const EventId& id) {
   return hash * 0xd6e8'feb8'6659'fd93;
 }
 
+std::size_t index_in(std::uint32_t entry) { return (entry & kIndexMask) - 1; }
+std::uint32_t tag_of(std::uint64_t hash) { return static_cast<std::uint32_t>(hash) & ~kIndexMask; }
+bool has_tag(std::uint32_t entry, std::uint32_t tag) { return (entry & ~kIndexMask) == tag; }
+
 }  // namespace
 
-IdWindow::IdWindow(std::size_t capacity) : capacity_(std::max<std::size_t>(capacity, 1)) {}
+IdWindow::IdWindow(std::size_t capacity) : capacity_(std::max<std::size_t>(capacity, 1)) {
+  ESDB_CHECK(capacity <= kCapacityMax);
+}
 
 const IdWindow::Entry& IdWindow::at(Position position) const {
   ESDB_CHECK(holds(position));
@@ -36,14 +49,23 @@ bool IdWindow::begins_commit(Position position) const {
   return holds(before) && at(before).ends_commit();
 }
 
-std::size_t IdWindow::slot_of(const EventId& id) const {
-  return static_cast<std::size_t>(mixed(id) >> 20) & (table_.size() - 1);
+// The slot comes from bits that the tag does not have.
+std::size_t IdWindow::slot_of(std::uint64_t hash) const {
+  return static_cast<std::size_t>(hash >> 32) & (table_.size() - 1);
+}
+
+void IdWindow::prefetch(const EventId& id) const {
+  if (!table_.empty()) __builtin_prefetch(&table_[slot_of(mixed(id))], 1);
 }
 
 std::optional<Position> IdWindow::find(const EventId& id) const {
   if (size_ == 0) return {};
-  for (std::size_t slot = slot_of(id); table_[slot] != 0; slot = (slot + 1) & (table_.size() - 1)) {
-    const std::size_t index = table_[slot] - 1;
+  const std::uint64_t hash = mixed(id);
+  const std::uint32_t tag = tag_of(hash);
+  const std::size_t mask = table_.size() - 1;
+  for (std::size_t slot = slot_of(hash); table_[slot] != 0; slot = (slot + 1) & mask) {
+    if (!has_tag(table_[slot], tag)) continue;
+    const std::size_t index = index_in(table_[slot]);
     if (ring_[index].id != id) continue;
     // The ring holds size_ consecutive positions, so the index names exactly one of them.
     const std::uint64_t last_index = newest_.value % ring_.size();
@@ -62,7 +84,9 @@ void IdWindow::add(Position position, const Entry& entry) {
     if (ring_.size() < capacity_) {
       grow();
     } else {
-      erase(Position{newest_.value - size_ + 1});
+      const std::uint64_t oldest = newest_.value - size_ + 1;
+      if (size_ > kEraseAhead) prefetch(at(Position{oldest + kEraseAhead}).id);
+      erase(Position{oldest});
       --size_;
     }
   }
@@ -74,23 +98,27 @@ void IdWindow::add(Position position, const Entry& entry) {
 
 void IdWindow::insert(Position position) {
   const std::size_t index = position.value % ring_.size();
-  std::size_t slot = slot_of(ring_[index].id);
+  const EventId& id = ring_[index].id;
+  const std::uint64_t hash = mixed(id);
+  const std::uint32_t tag = tag_of(hash);
+  std::size_t slot = slot_of(hash);
   for (; table_[slot] != 0; slot = (slot + 1) & (table_.size() - 1)) {
-    if (ring_[table_[slot] - 1].id == ring_[index].id) break;  // the newest stands for the id
+    if (has_tag(table_[slot], tag) && ring_[index_in(table_[slot])].id == id)
+      break;  // the newest stands for the id
   }
-  table_[slot] = static_cast<std::uint32_t>(index) + 1;
+  table_[slot] = tag | (static_cast<std::uint32_t>(index) + 1);
 }
 
 void IdWindow::erase(Position position) {
   const std::size_t mask = table_.size() - 1;
   const std::size_t index = position.value % ring_.size();
-  std::size_t slot = slot_of(ring_[index].id);
-  while (table_[slot] != 0 && table_[slot] - 1 != index) slot = (slot + 1) & mask;
+  std::size_t slot = slot_of(mixed(ring_[index].id));
+  while (table_[slot] != 0 && index_in(table_[slot]) != index) slot = (slot + 1) & mask;
   if (table_[slot] == 0) return;  // a newer event with the same id took its place
   // Close the gap, so that no probe stops early.
   std::size_t gap = slot;
   for (std::size_t next = (gap + 1) & mask; table_[next] != 0; next = (next + 1) & mask) {
-    const std::size_t home = slot_of(ring_[table_[next] - 1].id);
+    const std::size_t home = slot_of(mixed(ring_[index_in(table_[next])].id));
     if (((next - home) & mask) >= ((next - gap) & mask)) {
       table_[gap] = table_[next];
       gap = next;

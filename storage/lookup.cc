@@ -130,10 +130,10 @@ Result<TermHead> Lookup::head(const TermRef& term) {
   for (auto at = generations.rbegin(); at != generations.rend(); ++at) {
     const TermNode* node = (*at)->find(term);
     if (node == nullptr) continue;
-    const auto view = (*at)->view(node->postings, state_->bound.position);
-    if (view.count() == 0) continue;
-    if (!head.last) head.last = {(*at)->base() + view[view.count() - 1]};
-    head.count += view.count();
+    const auto [count, last] = (*at)->head(node->postings, state_->bound.position);
+    if (count == 0) continue;
+    if (!head.last) head.last = last;
+    head.count += count;
     if (term.kind == TermClass::kStream) {  // versions count from the stream's first event
       head.count += node->first_version - 1;
       return head;
