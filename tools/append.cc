@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <charconv>
 #include <fstream>
 #include <iterator>
 #include <memory>
@@ -15,6 +14,7 @@
 #include "tools/commands.h"
 #include "tools/json_text.h"
 #include "tools/times.h"
+#include "tools/values.h"
 
 namespace esdb::tools {
 namespace {
@@ -31,13 +31,6 @@ constexpr const char* kExamples =
     "  date | esctl append log-1 --type Noted --data - --content-type text/plain\n"
     "  esctl append user-7 --type Registered --data '{}' --tag email:a@b \\\n"
     "        --absent 'type:Registered tag:email:a@b'\n";
-
-std::optional<std::uint64_t> to_number(std::string_view text) {
-  std::uint64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return number;
-}
 
 Result<Expect> to_expect(std::string_view text) {
   if (text == "any") return Expect::any();

@@ -10,6 +10,7 @@
 #include "tools/command_line.h"
 #include "tools/commands.h"
 #include "tools/times.h"
+#include "tools/values.h"
 
 namespace esdb::tools {
 namespace {
@@ -82,6 +83,7 @@ ExitCode run(std::span<const std::string> words, const Surroundings& around) {
   add_verify(commands);
   add_inspect(commands);
   add_completion(commands);
+  refuse_empty_values(app);
   const auto tell = [&](Error error) {
     const auto code = exit_code_of(error);
     if (code == ExitCode::kUsage) error.message += fmt::format("; see '{}'", help_of(app));

@@ -22,13 +22,14 @@
 #include "tools/progress.h"
 #include "tools/table.h"
 #include "tools/times.h"
+#include "tools/values.h"
 
 namespace esdb::tools {
 namespace {
 
 struct ImportArguments {
   std::string file{}, source{}, commit_by{};
-  std::size_t commit_size = 500;
+  std::optional<std::uint64_t> commit_size{};
   bool continue_on_error = false;
 };
 
@@ -117,7 +118,8 @@ Result<ExitCode> Import::run(std::istream& input, std::optional<std::uint64_t> b
                       << std::flush;
   LineReader lines(input);
   Groups groups(
-      {.by_key = !arguments_.commit_by.empty(), .lines = arguments_.commit_size},
+      {.by_key = !arguments_.commit_by.empty(),
+       .lines = arguments_.commit_size.value_or(Grouping{}.lines)},
       [this](Unit unit) { return pipeline_.push(std::move(unit)); },
       [this](const SpoiledGroup& group) { return take_spoiled(group); });
   auto read = read_lines(lines, *done, groups);
@@ -275,7 +277,11 @@ Result<std::string> source_of(const ImportArguments& arguments) {
           fmt::format("{} is no file that can be recognised when it comes again: name it "
                       "with --source",
                       arguments.file == "-" ? "standard input" : arguments.file));
-    source = std::filesystem::absolute(arguments.file).lexically_normal().string();
+    std::error_code homeless;  // this directory is gone
+    source = std::filesystem::absolute(arguments.file, homeless).lexically_normal().string();
+    if (homeless)
+      return failed(fmt::format("cannot tell the absolute path of {}: {}", arguments.file,
+                                homeless.message()));
   }
   if (source.size() > kSourceBytesMax)
     return usage(
@@ -286,7 +292,7 @@ Result<std::string> source_of(const ImportArguments& arguments) {
 }
 
 Result<ExitCode> import(const ImportArguments& arguments, const Invocation& invocation) {
-  if (arguments.commit_size == 0) return usage("--commit-size: at least 1");
+  if (arguments.commit_size == 0u) return usage("--commit-size: at least 1");
   const auto source = source_of(arguments);
   if (!source) return std::unexpected(source.error());
   std::ifstream file;
@@ -328,9 +334,8 @@ void add_import(Commands& commands) {
                              "Consecutive lines with the same value of this key (of the line, its "
                              "metadata or its data) are one append")
                  ->type_name("KEY");
-  command.add_option("--commit-size", arguments->commit_size, "So many lines are one append")
-      ->type_name("N")
-      ->capture_default_str()
+  add_number(command, "--commit-size", arguments->commit_size, "So many lines are one append")
+      .default_str(std::to_string(Grouping{}.lines))
       ->excludes(by);
   command.add_flag("--continue-on-error", arguments->continue_on_error,
                    "Leave out only the appends with bad lines");

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -11,6 +12,7 @@
 #include "tools/commands.h"
 #include "tools/table.h"
 #include "tools/times.h"
+#include "tools/values.h"
 
 namespace esdb::tools {
 namespace {
@@ -19,7 +21,7 @@ using Json = nlohmann::ordered_json;
 
 struct InspectArguments {
   std::string directory{};
-  std::optional<std::uint32_t> segment{};
+  std::optional<std::uint64_t> segment{};
 };
 
 constexpr const char* kExamples =
@@ -156,8 +158,10 @@ Result<ExitCode> inspect(const InspectArguments& arguments, const Invocation& in
   if (auto there = check_directory(arguments.directory); !there)
     return std::unexpected(there.error());
   if (!arguments.segment) return inspect_segments(arguments, invocation);
+  if (*arguments.segment > std::numeric_limits<std::uint32_t>::max())
+    return failed(fmt::format("there is no segment {}", *arguments.segment));
   const auto shown =
-      storage::inspect_frames(arguments.directory, *arguments.segment,
+      storage::inspect_frames(arguments.directory, static_cast<std::uint32_t>(*arguments.segment),
                               [&](const storage::InspectedFrame& frame) -> Result<void> {
                                 if (invocation.json()) {
                                   print_json(to_json(frame), invocation);
@@ -182,8 +186,7 @@ void add_inspect(Commands& commands) {
        .examples = kExamples},
       [arguments](const Invocation& invocation) { return inspect(*arguments, invocation); });
   command.add_option("DIR", arguments->directory, "The store's directory")->required();
-  command.add_option("--segment", arguments->segment, "The frames and records of this segment")
-      ->type_name("N");
+  add_number(command, "--segment", arguments->segment, "The frames and records of this segment");
 }
 
 }  // namespace esdb::tools

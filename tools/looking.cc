@@ -8,6 +8,7 @@
 #include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "tools/commands.h"
 #include "tools/table.h"
 #include "tools/times.h"
+#include "tools/values.h"
 
 namespace esdb::tools {
 namespace {
@@ -23,7 +25,7 @@ using Json = nlohmann::ordered_json;
 
 struct ListArguments {
   std::string prefix{};
-  std::uint64_t limit = std::numeric_limits<std::uint64_t>::max();
+  std::optional<std::uint64_t> limit{};
 };
 
 void print_json(const Json& line, const Invocation& invocation) {
@@ -34,8 +36,10 @@ std::string or_dash(bool any, std::string text) { return any ? std::move(text) :
 
 // Page by page until `limit` rows were handled. `page(after, size)` fills `rows`, `next`.
 template <class GetPage, class Rows, class Handle>
-Result<void> for_each_row(std::uint64_t limit, GetPage get_page, Rows rows_of, Handle handle) {
+Result<void> for_each_row(std::optional<std::uint64_t> at_most, GetPage get_page, Rows rows_of,
+                          Handle handle) {
   std::string after;
+  auto limit = at_most.value_or(std::numeric_limits<std::uint64_t>::max());
   while (limit > 0) {
     const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(limit, 1000));
     const auto page = get_page(after, size);
@@ -227,7 +231,7 @@ void add_list(Commands& commands, const CommandText& text, const char* what,
       });
   command.add_option("--prefix", arguments->prefix, std::string("Only ") + what + " that begin so")
       ->type_name("PREFIX");
-  command.add_option("--limit", arguments->limit, "At most so many")->type_name("N");
+  add_number(command, "--limit", arguments->limit, "At most so many");
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <charconv>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -17,6 +16,7 @@
 #include "tools/reading.h"
 #include "tools/selection.h"
 #include "tools/times.h"
+#include "tools/values.h"
 
 namespace esdb::tools {
 namespace {
@@ -116,9 +116,8 @@ Result<void> check_read(const ReadArguments& arguments) {
   const bool begins = range.after || range.after_version;
   if (arguments.follow && arguments.backwards)
     return usage("--follow goes forwards: leave out --backwards");
-  if (arguments.follow && !range.until.empty())
-    return usage("--follow has no end: leave out --until");
-  if (arguments.follow && !range.since.empty() && (begins || arguments.last))
+  if (arguments.follow && range.until) return usage("--follow has no end: leave out --until");
+  if (arguments.follow && range.since && (begins || arguments.last))
     return usage("--follow begins at one place: give --since, or --after, or --last");
   if (arguments.last && (arguments.backwards || begins || range.limit))
     return usage("--last N is a place and a number: leave out --after, --limit and --backwards");
@@ -179,10 +178,8 @@ Result<Place> to_place(const std::string& which) {
     place.stream = which.substr(0, at);
     number.remove_prefix(at + 1);
   }
-  const auto [end, error] =
-      std::from_chars(number.data(), number.data() + number.size(), place.number);
-  const bool whole = error == std::errc{} && end == number.data() + number.size();
-  if (!whole || place.number == 0 || (at != which.npos && place.stream.empty()))
+  place.number = to_number(number).value_or(0);
+  if (place.number == 0 || (at != which.npos && place.stream.empty()))
     return usage(
         fmt::format("\"{}\" is neither a POSITION nor STREAM@VERSION, counted from 1", which));
   return place;
@@ -223,7 +220,7 @@ Result<ExitCode> get(const GetArguments& arguments, const Invocation& invocation
 
 struct CountArguments {
   Selection selection{};
-  std::uint64_t after = 0;
+  std::optional<std::uint64_t> after{};
 };
 
 Result<ExitCode> count(const CountArguments& arguments, const Invocation& invocation) {
@@ -231,7 +228,7 @@ Result<ExitCode> count(const CountArguments& arguments, const Invocation& invoca
   if (!query) return std::unexpected(query.error());
   const auto store = invocation.open(Purpose::kRead);
   if (!store) return std::unexpected(store.error());
-  const auto found = (*store)->count(*query, Position{arguments.after});
+  const auto found = (*store)->count(*query, Position{arguments.after.value_or(0)});
   if (!found) return std::unexpected(found.error());
   if (invocation.json()) {
     invocation.out() << nlohmann::ordered_json{{"count", *found}}.dump() << std::endl;
@@ -256,8 +253,7 @@ void add_get_and_count(Commands& commands) {
                      return count(*count_arguments, invocation);
                    });
   add_selection(counting, count_arguments->selection);
-  counting.add_option("--after", count_arguments->after, "Only behind this position")
-      ->type_name("POSITION");
+  add_number(counting, "--after", count_arguments->after, "Only behind this position", "POSITION");
 }
 
 }  // namespace
@@ -270,8 +266,7 @@ void add_read(Commands& commands) {
   add_selection(read_command, reading->selection);
   add_range(read_command, reading->range);
   read_command.add_flag("--backwards", reading->backwards, "Newest first");
-  read_command.add_option("--last", reading->last, "The newest N events, oldest first")
-      ->type_name("N");
+  add_number(read_command, "--last", reading->last, "The newest N events, oldest first");
   read_command.add_flag("--follow", reading->follow, "Go on with what is written later");
 
   const auto subscribing = std::make_shared<ReadArguments>();
@@ -281,14 +276,11 @@ void add_read(Commands& commands) {
        .examples = kSubscribeExamples},
       [subscribing](const Invocation& invocation) { return subscribe(*subscribing, invocation); });
   add_selection(subscribe_command, subscribing->selection);
-  subscribe_command
-      .add_option("--after", subscribing->range.after,
-                  "Begin behind this position (the last one already seen)")
-      ->type_name("POSITION");
+  add_number(subscribe_command, "--after", subscribing->range.after,
+             "Begin behind this position (the last one already seen)", "POSITION");
   subscribe_command.add_flag("--from-end", subscribing->from_end,
                              "Only what is written from now on");
-  subscribe_command.add_option("--limit", subscribing->range.limit, "End after so many events")
-      ->type_name("N");
+  add_number(subscribe_command, "--limit", subscribing->range.limit, "End after so many events");
   subscribe_command.add_flag("--exit-when-caught-up", subscribing->until_caught_up,
                              "End when nothing more is there");
   add_get_and_count(commands);

@@ -1,11 +1,14 @@
 #include "tools/selection.h"
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <utility>
 
 #include "tools/command.h"
 #include "tools/times.h"
+#include "tools/values.h"
 
 namespace esdb::tools {
 namespace {
@@ -14,10 +17,10 @@ Time now() {
   return std::chrono::time_point_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now());
 }
 
-Result<std::optional<Time>> moment(const std::string& text) {
-  if (text.empty()) return std::optional<Time>{};
-  const auto time = parse_moment(text, now());
-  if (!time) return usage(time.error().message);
+Result<std::optional<Time>> moment(const char* option, const std::optional<std::string>& text) {
+  if (!text) return std::optional<Time>{};
+  const auto time = parse_moment(*text, now());
+  if (!time) return usage(fmt::format("{}: {}", option, time.error().message));
   return std::optional<Time>{*time};
 }
 
@@ -41,36 +44,34 @@ void add_selection(CLI::App& command, Selection& selection) {
 }
 
 Result<Query> to_query(const Selection& selection, WhenEmpty when_empty) {
-  const bool parts = !selection.stream.empty() || !selection.categories.empty() ||
+  const bool parts = selection.stream || !selection.categories.empty() ||
                      !selection.types.empty() || !selection.tags.empty();
-  if (!selection.query.empty()) {
+  if (selection.query) {
     if (parts || selection.all)
       return usage(
           "--query says everything itself: put STREAM, --category, --type and --tag into it");
-    auto query = Query::parse(selection.query);
+    auto query = Query::parse(*selection.query);
     if (!query) return usage(query.error().message);
     return query;
   }
-  if (selection.all && (!selection.stream.empty() || !selection.categories.empty()))
+  if (selection.all && (selection.stream || !selection.categories.empty()))
     return usage("--all is every stream: leave out either it or the stream and category");
   if (!parts) {
     if (selection.all || when_empty == WhenEmpty::kEverything) return everything();
     return usage("which events? Give a STREAM, --category, --type, --tag, --query, or --all");
   }
   QueryItem item{.categories = selection.categories, .types = selection.types};
-  if (!selection.stream.empty()) item.streams.push_back(selection.stream);
+  if (selection.stream) item.streams.push_back(*selection.stream);
   for (const auto& tag : selection.tags) item.tags.emplace_back(tag);
   return Query(std::move(item));
 }
 
 void add_range(CLI::App& command, Range& range) {
-  command
-      .add_option("--after", range.after, "Begin behind this position (the last one already seen)")
-      ->type_name("POSITION");
-  command
-      .add_option("--after-version", range.after_version, "Of a stream: begin behind this version")
-      ->type_name("VERSION");
-  command.add_option("--limit", range.limit, "At most so many events")->type_name("N");
+  add_number(command, "--after", range.after,
+             "Begin behind this position (the last one already seen)", "POSITION");
+  add_number(command, "--after-version", range.after_version,
+             "Of a stream: begin behind this version", "VERSION");
+  add_number(command, "--limit", range.limit, "At most so many events");
   command
       .add_option("--since", range.since,
                   "Committed at or after: 2024-05-01T12:00:00Z, 2024-05-01, or 1h ago as '1h'")
@@ -92,9 +93,9 @@ Result<ReadOptions> to_read_options(const Range& range) {
   if (!start) return std::unexpected(start.error());
   options.start = *start;
   if (range.limit) options.limit = *range.limit;
-  const auto since = moment(range.since);
+  const auto since = moment("--since", range.since);
   if (!since) return std::unexpected(since.error());
-  const auto until = moment(range.until);
+  const auto until = moment("--until", range.until);
   if (!until) return std::unexpected(until.error());
   options.since = *since;
   options.until = *until;

@@ -16,10 +16,10 @@ class App;
 namespace esdb::tools {
 
 struct Selection {
-  std::string stream{};
+  std::optional<std::string> stream{};
   bool all = false;
   std::vector<std::string> categories{}, types{}, tags{};
-  std::string query{};
+  std::optional<std::string> query{};
 };
 
 // [STREAM] --all --category --type --tag --query
@@ -31,7 +31,7 @@ Result<Query> to_query(const Selection& selection, WhenEmpty when_empty);
 // Where a read begins and ends.
 struct Range {
   std::optional<std::uint64_t> after{}, after_version{}, limit{};
-  std::string since{}, until{};
+  std::optional<std::string> since{}, until{};
 };
 
 // --after --after-version --limit --since --until

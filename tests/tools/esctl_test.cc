@@ -88,6 +88,70 @@ TEST(Esctl, AUsageErrorIsOneObjectForPrograms) {
   }
 }
 
+TEST(Esctl, AnEmptyValueIsNeverEverything) {
+  RunEsctl esctl;
+  const std::vector<std::vector<std::string>> cases{
+      {"count", ""},
+      {"count", "--query", ""},
+      {"count", "--query="},
+      {"read", ""},
+      {"read", "--category="},
+      {"read", "--all", "--since", ""},
+      {"export", "--query", ""},
+      {"export", "--category", ""},
+      {"export", "--type", ""},
+      {"export", "--tag", ""},
+      {"export", "-o", ""},
+      {"copy", "memory:a", "memory:b", "--query", ""},
+      {"copy", "memory:a", "memory:b", ""},
+      {"copy", "", "memory:b"},
+      {"count", "--store", ""},
+      {"append", "", "--type", "T"},
+      {"append", "s", "--type", ""},
+      {"append", "s", "--type", "T", "--tag", ""},
+      {"append", "s", "--type", "T", "--metadata", ""},
+      {"import", ""},
+      {"import", "-", "--source", ""},
+      {"info", ""},
+      {"get", ""},
+      {"streams", "--prefix", ""},
+      {"verify", ""}};
+  for (const auto& words : cases) {
+    const auto said = refusal_of(esctl, words);
+    EXPECT_NE(said.find("it is empty; give it a value"), said.npos) << said;
+  }
+  EXPECT_EQ(refusal_of(esctl, {"export", "--query", ""}),
+            "esctl: --query: it is empty; give it a value, or leave it out; see 'esctl export "
+            "--help'\n");
+  EXPECT_TRUE(esctl.opened.empty());
+}
+
+TEST(Esctl, ANumberIsNeverAnythingElse) {
+  RunEsctl esctl;
+  for (const std::string number : {"-1", "1x", "+1", "0x10", "1.5", "18446744073709551616"}) {
+    const std::vector<std::vector<std::string>> cases{{"read", "--all", "--after", number},
+                                                      {"read", "s", "--after-version", number},
+                                                      {"read", "--all", "--limit", number},
+                                                      {"read", "--all", "--last", number},
+                                                      {"export", "--limit", number},
+                                                      {"subscribe", "--all", "--after", number},
+                                                      {"subscribe", "--all", "--limit", number},
+                                                      {"count", "--after", number},
+                                                      {"streams", "--limit", number},
+                                                      {"types", "--limit", number},
+                                                      {"import", "f", "--commit-size", number},
+                                                      {"inspect", "d", "--segment", number}};
+    for (const auto& words : cases) {
+      const auto said = refusal_of(esctl, words);
+      EXPECT_TRUE(said.starts_with("esctl: " + words[words.size() - 2] + ": \"" + number + "\""))
+          << said;
+    }
+    EXPECT_NE(refusal_of(esctl, {"get", number}), "");
+    EXPECT_NE(refusal_of(esctl, {"get", "s@" + number}), "");
+  }
+  EXPECT_EQ(esctl({"read", "--all", "--limit", "010"}).code, 0);
+}
+
 TEST(Esctl, TakesGlobalOptionsBeforeAndBehindTheCommand) {
   RunEsctl esctl;
   EXPECT_EQ(esctl({"--json", "--store", "memory:a", "count"}).out, "{\"count\":0}\n");
