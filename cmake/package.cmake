@@ -26,5 +26,17 @@ install(FILES ${PROJECT_BINARY_DIR}/esdb-config.cmake
         DESTINATION ${esdb_package_dir})
 install(EXPORT esdb NAMESPACE esdb:: DESTINATION ${esdb_package_dir} FILE esdb-targets.cmake)
 
-configure_file(scripts/esdb.service.in ${PROJECT_BINARY_DIR}/esdb.service @ONLY)
+install(FILES README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR})
+
+# The unit names files where they were installed, which `cmake --install --prefix` decides.
+install(CODE "
+  set(bin_dir \"${CMAKE_INSTALL_BINDIR}\")
+  set(doc_dir \"${CMAKE_INSTALL_DOCDIR}\")
+  set(data_dir \"${CMAKE_INSTALL_DATADIR}\")
+  foreach(directory bin_dir doc_dir data_dir)
+    cmake_path(ABSOLUTE_PATH \${directory} BASE_DIRECTORY \"\${CMAKE_INSTALL_PREFIX}\")
+  endforeach()
+  configure_file(\"${PROJECT_SOURCE_DIR}/scripts/esdb.service.in\"
+                 \"${PROJECT_BINARY_DIR}/esdb.service\" @ONLY)")
 install(FILES ${PROJECT_BINARY_DIR}/esdb.service DESTINATION ${CMAKE_INSTALL_DATADIR}/esdb)

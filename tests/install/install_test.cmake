@@ -18,6 +18,29 @@ foreach(file bin/esdb-server bin/esctl share/esdb/esdb.service include/esdb/even
 endforeach()
 run(${prefix}/bin/esctl --version)
 
+# What the unit and the README point at is there.
+file(READ ${prefix}/share/esdb/esdb.service unit)
+string(REGEX MATCH "ExecStart=([^ ]+) " found "${unit}")
+if(NOT CMAKE_MATCH_1 STREQUAL "${prefix}/bin/esdb-server")
+  message(FATAL_ERROR "esdb.service starts \"${CMAKE_MATCH_1}\", not the server that was installed")
+endif()
+string(REGEX MATCH "Documentation=file:([^\n]+)" found "${unit}")
+if(NOT CMAKE_MATCH_1 OR NOT EXISTS ${CMAKE_MATCH_1})
+  message(FATAL_ERROR "esdb.service points at \"${CMAKE_MATCH_1}\", which was not installed")
+endif()
+file(READ ${prefix}/share/doc/esdb/README.md installed_readme)
+string(REGEX MATCHALL "\\]\\([^)]+\\)" links "${installed_readme}")
+foreach(link ${links})
+  string(REGEX REPLACE "^..|[)#].*$" "" link "${link}")
+  if(NOT link MATCHES "^http" AND NOT EXISTS ${prefix}/share/doc/esdb/${link})
+    message(FATAL_ERROR "README.md points at ${link}, which was not installed")
+  endif()
+endforeach()
+find_program(SYSTEMD_ANALYZE systemd-analyze)
+if(SYSTEMD_ANALYZE)
+  run(${SYSTEMD_ANALYZE} verify ${prefix}/share/esdb/esdb.service)
+endif()
+
 # A copy, so that no header is found by its place in the source tree.
 file(COPY ${SOURCE}/examples DESTINATION ${SCRATCH})
 run(${CMAKE_COMMAND} -S ${SCRATCH}/examples -B ${SCRATCH}/build -G Ninja -D CMAKE_BUILD_TYPE=Debug
