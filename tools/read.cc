@@ -185,37 +185,63 @@ Result<Place> to_place(const std::string& which) {
   return place;
 }
 
+// Why nothing is at a place: where the log or the stream ends, or what stands there.
+Error nothing_at(const Place& place, EventStore& store) {
+  const auto told = [](std::string message) { return failed(std::move(message)).error(); };
+  if (place.stream.empty()) {
+    const auto statistics = store.statistics();
+    if (!statistics) return statistics.error();
+    const auto end = statistics->durable.value;
+    if (end >= place.number)
+      return told(fmt::format("position {} holds an event of the system's", place.number));
+    return told(fmt::format("no event at position {}: the store {}", place.number,
+                            end == 0 ? "is empty" : fmt::format("ends at {}", end)));
+  }
+  const auto info = store.stream_info(place.stream);
+  if (!info) return info.error();
+  const auto end = info->version.value;
+  return told(fmt::format("no event {}@{}: the stream {}", place.stream, place.number,
+                          end == 0 ? "was never written" : fmt::format("ends at version {}", end)));
+}
+
+// The event at a place, alone. One that is beyond the end is no position of another store here:
+// nobody wrote it down, a person asks.
+Result<Batch> event_at(const Place& place, EventStore& store, const Invocation& invocation) {
+  const bool in_stream = !place.stream.empty();
+  const auto query = in_stream ? stream(place.stream) : everything();
+  const auto before = place.number - 1;
+  const auto start = in_stream ? Start::after_version(before) : Start::after(Position{before});
+  Reading reading(store.read(query, {.start = start, .limit = 1}), invocation,
+                  Reading::Patience::kTimeout);
+  for (;;) {
+    const auto batch = reading.next();
+    if (!batch && batch.error().code == ErrorCode::kOtherStore)
+      return std::unexpected(nothing_at(place, store));
+    if (!batch) return batch;
+    const bool found =
+        !batch->empty() && (in_stream || (*batch->begin()).position() == Position{place.number});
+    if (found) return batch;
+    if (!batch->empty() || batch->finished()) return std::unexpected(nothing_at(place, store));
+  }
+}
+
 Result<ExitCode> get(const GetArguments& arguments, const Invocation& invocation) {
   const auto place = to_place(arguments.which);
   if (!place) return std::unexpected(place.error());
   const auto store = invocation.open(Purpose::kRead);
   if (!store) return std::unexpected(store.error());
-  const bool in_stream = !place->stream.empty();
-  const auto query = in_stream ? stream(place->stream) : everything();
-  const auto before = place->number - 1;
-  const auto start = in_stream ? Start::after_version(before) : Start::after(Position{before});
-  Reading reading((*store)->read(query, {.start = start, .limit = 1}), invocation,
-                  Reading::Patience::kTimeout);
-  for (;;) {
-    const auto batch = reading.next();
-    if (!batch) return std::unexpected(batch.error());
-    for (const auto event : *batch) {
-      if (!in_stream && event.position() != Position{place->number})
-        return failed(fmt::format("position {} holds an event of the system's", place->number));
-      if (arguments.data_only) {
-        invocation.out() << event.data() << std::flush;
-        if (!invocation.out()) return failed("cannot write to the output");
-        return ExitCode::kOk;
-      }
-      EventPrinter printer(invocation);
-      printer.print(event);
-      if (auto out = printer.flush(); !out) return std::unexpected(out.error());
-      return ExitCode::kOk;
-    }
-    if (batch->finished())
-      return failed(fmt::format("there is no event {} (the log ends at {})", arguments.which,
-                                batch->head().value));
+  const auto found = event_at(*place, **store, invocation);
+  if (!found) return std::unexpected(found.error());
+  const auto event = *found->begin();
+  if (arguments.data_only) {
+    invocation.out() << event.data() << std::flush;
+    if (!invocation.out()) return failed("cannot write to the output");
+    return ExitCode::kOk;
   }
+  EventPrinter printer(invocation);
+  printer.print(event);
+  if (auto out = printer.flush(); !out) return std::unexpected(out.error());
+  return ExitCode::kOk;
 }
 
 struct CountArguments {

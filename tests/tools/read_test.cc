@@ -144,6 +144,26 @@ TEST_F(EsctlRead, GetsOneEvent) {
   }
 }
 
+TEST_F(EsctlRead, GettingWhatIsNotThereSaysWhereTheEndIs) {
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {"11", "no event at position 11: the store ends at 10"},
+      {"999", "no event at position 999: the store ends at 10"},
+      {"order-2@6", "no event order-2@6: the stream ends at version 5"},
+      {"order-2@999", "no event order-2@999: the stream ends at version 5"},
+      {"order-9@1", "no event order-9@1: the stream was never written"},
+      {"order-9@7", "no event order-9@7: the stream was never written"}};
+  for (const auto& [which, said] : cases) {
+    const auto done = esctl({"get", which});
+    EXPECT_EQ(done.code, 1) << which;
+    EXPECT_EQ(done.err, "esctl: " + said + "\n");
+  }
+}
+
+TEST_F(EsctlRead, GetsNothingOfAnEmptyStore) {
+  RunEsctl empty;
+  EXPECT_EQ(empty({"get", "1"}).err, "esctl: no event at position 1: the store is empty\n");
+}
+
 TEST_F(EsctlRead, AStreamMayHoldAnAtSign) {
   esctl.store->append("a@b", {.type = "T", .data = "\"here\""}).value();
   EXPECT_EQ(esctl({"get", "a@b@1", "--data-only"}).out, "\"here\"");
