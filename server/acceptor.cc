@@ -1,12 +1,14 @@
 #include "server/acceptor.h"
 
 #include <fcntl.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <system_error>
 #include <utility>
@@ -24,12 +26,25 @@ kj::AutoCloseFd reserve_descriptor() {
 
 // Whoever may open the socket's file may use the store; a socket that was opened up by hand still
 // serves only its owner and root.
-bool may_use(int fd, std::string& peer) {
+bool may_use(int fd, std::string& peer, std::string& owner) {
   ucred who{};
   socklen_t length = sizeof(who);
   if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &length) != 0) return false;
-  peer = "pid " + std::to_string(who.pid) + ", uid " + std::to_string(who.uid);
+  owner = "uid " + std::to_string(who.uid);
+  peer = "pid " + std::to_string(who.pid) + ", " + owner;
   return who.uid == ::geteuid() || who.uid == 0;
+}
+
+// The host a TCP peer speaks from, without the port.
+std::string host_of_peer(int fd) {
+  sockaddr_storage address{};
+  socklen_t length = sizeof(address);
+  std::array<char, NI_MAXHOST> host{};
+  auto* at = reinterpret_cast<sockaddr*>(&address);
+  if (::getpeername(fd, at, &length) != 0 ||
+      ::getnameinfo(at, length, host.data(), host.size(), nullptr, 0, NI_NUMERICHOST) != 0)
+    return "a TCP peer";
+  return host.data();
 }
 
 }  // namespace
@@ -86,20 +101,21 @@ kj::Promise<void> Acceptor::pause(int error) {
 
 void Acceptor::take_one(int fd) {
   kj::AutoCloseFd owned(fd);
-  std::string peer = "loopback";
+  std::string peer, owner;
   if (endpoint().kind == Endpoint::Kind::kUnix) {
-    if (!may_use(fd, peer)) {
+    if (!may_use(fd, peer, owner)) {
       log_(LogLevel::kWarning, endpoint().url() + ": refused " + peer + ": not the server's user");
       return;
     }
   } else {
+    peer = owner = host_of_peer(fd);
     const int on = 1;
     ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     ::setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
   }
   ::setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &kSocketBufferBytes, sizeof(kSocketBufferBytes));
   ::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &kSocketBufferBytes, sizeof(kSocketBufferBytes));
-  take_({.socket = kj::mv(owned), .peer = std::move(peer)});
+  take_({.socket = kj::mv(owned), .peer = std::move(peer), .owner = std::move(owner)});
 }
 
 }  // namespace esdb::server

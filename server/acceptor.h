@@ -17,10 +17,12 @@
 
 namespace esdb::server {
 
-// A peer that was accepted: a non-blocking socket, and who it is in words for the log.
+// A peer that was accepted: a non-blocking socket, and who it is in words: for the log, and where
+// all connections of one user or one address are taken together.
 struct Accepted {
   kj::AutoCloseFd socket;
   std::string peer;
+  std::string owner;
 };
 
 class Acceptor {

@@ -38,9 +38,10 @@ void Context::complain(std::string_view line) {
 }
 
 Connection::Connection(std::shared_ptr<Context> context, std::uint64_t number, std::string peer,
-                       kj::Own<kj::AsyncIoStream> socket)
+                       Admission::Entry entry, kj::Own<kj::AsyncIoStream> socket)
     : context_(std::move(context)),
       peer_("connection " + std::to_string(number) + " (" + std::move(peer) + ")"),
+      place_(std::move(entry.place)),
       allowance_(std::make_shared<Allowance>()),
       stream_(kj::mv(socket), context_->timer, stream_limits(context_->options)),
       network_(stream_, 0, capnp::rpc::twoparty::Side::SERVER, protocol::reader_options()),
@@ -52,6 +53,7 @@ Connection::Connection(std::shared_ptr<Context> context, std::uint64_t number, s
                        })
                        .eagerlyEvaluate(nullptr)) {
   allowance_->connection = number;
+  allowance_->refusal = std::move(entry.refusal);
   allowance_->on_authenticated = [this]() { authenticated_now(); };
   rpc_.setFlowLimit(context_->options.flow_bytes / sizeof(capnp::word));
   context_->log(LogLevel::kDebug, peer_ + " opened");
@@ -64,6 +66,7 @@ kj::Promise<void> Connection::run() {
 }
 
 void Connection::authenticated_now() {
+  place_->authenticated();
   stream_.set_message_bytes_max(protocol::kMessageBytesMax);
   hello_timer_ = kj::READY_NOW;
 }
@@ -80,6 +83,8 @@ void Connection::tell_the_end() const {
                             ? ": clients of EventStoreDB and KurrentDB are not served here, use "
                               "those of esdb"
                             : ": it was closed"));
+  } else if (allowance_->refusal) {
+    context_->log(LogLevel::kDebug, peer_ + " was refused");
   } else if (late_) {
     context_->complain(peer_ + " did not say hello in time: it was closed");
   } else if (stream_.was_given_up()) {

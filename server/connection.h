@@ -6,18 +6,20 @@
 #include <capnp/rpc-twoparty.h>
 #include <kj/async-io.h>
 
+#include <memory>
 #include <string>
 
 #include "protocol/message_stream.h"
+#include "server/admission.h"
 #include "server/context.h"
 
 namespace esdb::server {
 
 class Connection {
  public:
-  // `peer` in words for the log.
+  // `peer` in words for the log. With a refusal in its entry it is told that, and closed.
   Connection(std::shared_ptr<Context> context, std::uint64_t number, std::string peer,
-             kj::Own<kj::AsyncIoStream> socket);
+             Admission::Entry entry, kj::Own<kj::AsyncIoStream> socket);
   ~Connection() noexcept(false);
   KJ_DISALLOW_COPY(Connection);
 
@@ -34,6 +36,7 @@ class Connection {
 
   std::shared_ptr<Context> context_;
   std::string peer_;
+  std::unique_ptr<Admission::Place> place_;
   std::shared_ptr<Allowance> allowance_;
   protocol::MessageStream stream_;
   capnp::TwoPartyVatNetwork network_;

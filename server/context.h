@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -58,6 +59,7 @@ struct Allowance {
   std::uint32_t batches = 0;  // being made
   std::set<CursorService*> cursors{};
   bool authenticated = false;
+  std::optional<Error> refusal{};  // what hello is answered with, and nothing further
   std::function<void()> on_authenticated{};
   bool gone = false;
 

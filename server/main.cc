@@ -170,6 +170,10 @@ OpenOptions open_options(const Settings& settings) {
 Options server_options(const Settings& settings) {
   return {.event_bytes_max = settings.event_bytes_max,
           .append_bytes_max = settings.append_bytes_max,
+          .connections_max = settings.connections_max,
+          .connections_per_peer_max = settings.connections_per_peer_max,
+          .connections_unauthenticated_max = settings.connections_unauthenticated_max,
+          .hello_time = std::chrono::milliseconds(settings.hello_time),
           .log = [](LogLevel level, std::string_view text) {
             spdlog::log(to_spdlog(level), "{}", text);
           }};

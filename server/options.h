@@ -22,7 +22,11 @@ struct Options {
   std::size_t event_bytes_max = kEventBytesDefault;
   std::size_t append_bytes_max = kAppendBytesDefault;
 
-  std::size_t connections_max = 256;       // further ones are accepted and closed
+  // Connections beyond these are refused, saying which of them was reached.
+  std::size_t connections_max = 256;
+  std::size_t connections_per_peer_max = 192;  // of one user, or of one address: others get in
+  std::size_t connections_unauthenticated_max = 64;
+
   std::uint32_t calls_max = 4096;          // unanswered calls of one connection
   std::uint32_t cursors_max = 1024;        // open cursors of one connection
   std::size_t flow_bytes = 8 << 20;        // of unanswered calls, before a connection is read again

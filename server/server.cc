@@ -22,6 +22,7 @@ Server::Server(kj::AsyncIoContext& loop, EventStore& store, Options options)
                            .looking = looking_,
                            .timer = loop.provider->getTimer(),
                            .options = std::move(options)}),
+      admission_(context_->options),
       on_error_(context_->options.log),
       tasks_(std::in_place, on_error_) {
   if (const auto found = store.statistics()) {
@@ -54,19 +55,14 @@ Result<std::vector<std::string>> Server::listen(const Endpoint& endpoint) {
 }
 
 void Server::take(Accepted accepted) {
-  if (connections_.size() >= context_->options.connections_max) {
-    if (!std::exchange(full_, true))
-      context_->log(LogLevel::kWarning, "all " + std::to_string(context_->options.connections_max) +
-                                            " connections are in use: further ones are closed");
-    return;
-  }
-  full_ = false;
+  auto entry = admission_.enter(accepted.owner, context_->timer.now());
+  if (!entry.place) return;
   auto socket = loop_.lowLevelProvider->wrapSocketFd(
       accepted.socket.release(), kj::LowLevelAsyncIoProvider::TAKE_OWNERSHIP |
                                      kj::LowLevelAsyncIoProvider::ALREADY_CLOEXEC |
                                      kj::LowLevelAsyncIoProvider::ALREADY_NONBLOCK);
   const auto at = connections_.emplace(connections_.end(), context_, ++last_number_,
-                                       std::move(accepted.peer), kj::mv(socket));
+                                       std::move(accepted.peer), std::move(entry), kj::mv(socket));
   tasks_->add(at->run().then([this, at]() {
     // Not within a call of the connection's own objects.
     tasks_->add(kj::evalLater([this, at]() { connections_.erase(at); }));

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "server/acceptor.h"
+#include "server/admission.h"
 #include "server/connection.h"
 #include "server/context.h"
 #include "server/endpoint.h"
@@ -44,6 +45,7 @@ class Server {
   // when Options::stop_time has passed. The connections are then closed. The store is not.
   kj::Promise<void> stop();
 
+  // Also those that are being refused.
   std::size_t connections() const { return connections_.size(); }
 
  private:
@@ -55,9 +57,9 @@ class Server {
   Driver driver_;
   Looking looking_;
   std::shared_ptr<Context> context_;
+  Admission admission_;
   std::list<Connection> connections_;
   std::uint64_t last_number_ = 0;
-  bool full_ = false;  // told in the log once, until there is room again
   std::list<Acceptor> acceptors_;
   TellErrors on_error_;
   std::optional<kj::TaskSet> tasks_;

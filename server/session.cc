@@ -273,6 +273,10 @@ class BootstrapService final : public protocol::Bootstrap::Server {
 };
 
 kj::Promise<void> BootstrapService::hello(HelloContext call) {
+  if (allowance().refusal) {
+    protocol::put(*allowance().refusal, call.getResults().initError());
+    return kj::READY_NOW;
+  }
   const auto hello = call.getParams();
   const auto ours_min = protocol::PROTOCOL_VERSION_MIN, ours_max = protocol::PROTOCOL_VERSION_MAX;
   if (hello.getVersionMax() < ours_min || hello.getVersionMin() > ours_max) {

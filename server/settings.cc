@@ -11,6 +11,9 @@ namespace esdb::server {
 namespace {
 
 constexpr auto kBytes = Number::Unit::kBytes;
+constexpr auto kCount = Number::Unit::kCount;
+constexpr auto kMilliseconds = Number::Unit::kMilliseconds;
+constexpr std::uint64_t kConnectionsMost = 65'536;
 constexpr auto kZeroOrPowerOfTwo = Number::Shape::kZeroOrPowerOfTwo;
 // What a frame may begin on; the device's own alignment is asked when the store is opened.
 constexpr std::uint64_t kWriteUnitMin = 512, kWriteUnitMax = 64 << 10;
@@ -23,6 +26,11 @@ constexpr Number kNumbers[] = {
     {"write_unit", &Settings::write_unit, kBytes, kWriteUnitMin, kWriteUnitMax, kZeroOrPowerOfTwo},
     {"event_bytes_max", &Settings::event_bytes_max, kBytes, 1, kAppendBytesCap},
     {"append_bytes_max", &Settings::append_bytes_max, kBytes, 1, kAppendBytesCap},
+    {"connections_max", &Settings::connections_max, kCount, 1, kConnectionsMost},
+    {"connections_per_peer_max", &Settings::connections_per_peer_max, kCount, 1, kConnectionsMost},
+    {"connections_unauthenticated_max", &Settings::connections_unauthenticated_max, kCount, 1,
+     kConnectionsMost},
+    {"hello_time", &Settings::hello_time, kMilliseconds, 100, 60'000},
 };
 
 std::unexpected<Error> invalid(std::string message) {

@@ -34,6 +34,11 @@ struct Settings {
   std::uint64_t write_unit = 0;
   std::uint64_t event_bytes_max = kEventBytesDefault;
   std::uint64_t append_bytes_max = kAppendBytesDefault;
+
+  std::uint64_t connections_max = Options{}.connections_max;
+  std::uint64_t connections_per_peer_max = Options{}.connections_per_peer_max;
+  std::uint64_t connections_unauthenticated_max = Options{}.connections_unauthenticated_max;
+  std::uint64_t hello_time = 5000;  // milliseconds
 };
 
 // A setting that is a number, and what it may be.

@@ -47,20 +47,67 @@ TEST(Server, ThatListensOnTcpWarnsThatEveryLocalUserIsServed) {
   EXPECT_TRUE(open.log_holds(open.url() + ": every local user can read and write"));
 }
 
-TEST(Server, FurtherConnectionsThanAllowedAreClosedUntilThereIsRoom) {
+TEST(Server, FurtherConnectionsThanAllowedAreToldSoUntilThereIsRoom) {
   const ScratchDirectory scratch;
   const auto store = reference();
   RunningServer server(*store, {"unix:" + scratch.path() + "/s"}, {.connections_max = 3});
   {
     std::vector<std::unique_ptr<EventStore>> open;
     for (int i = 0; i < 3; ++i) open.push_back(connect(server).value());
-    const auto refused = connect(server);
-    ASSERT_FALSE(refused);
-    EXPECT_EQ(refused.error().code, ErrorCode::kUnavailable);
-    EXPECT_TRUE(server.log_holds("connections are in use"));
+    for (int i = 0; i < 3; ++i) {
+      const auto refused = connect(server);
+      ASSERT_FALSE(refused);
+      EXPECT_EQ(refused.error().code, ErrorCode::kOverloaded);
+      EXPECT_NE(refused.error().message.find("connections_max"), std::string::npos);
+    }
+    EXPECT_TRUE(server.log_holds("connections_max"));
+    const auto log = server.log();
+    EXPECT_EQ(log.find("connections_max"), log.rfind("connections_max")) << log;
   }
   while (server.connections() != 0) std::this_thread::sleep_for(1ms);
   EXPECT_TRUE(connect(server));
+}
+
+TEST(Server, OneUserLeavesRoomForOthers) {
+  const ScratchDirectory scratch;
+  const auto store = reference();
+  RunningServer server(*store, {"unix:" + scratch.path() + "/s", "tcp:127.0.0.1:0"},
+                       {.connections_per_peer_max = 2});
+  const auto first = connect(server).value(), second = connect(server).value();
+  const auto refused = connect(server);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kOverloaded);
+  EXPECT_NE(refused.error().message.find("connections_per_peer_max"), std::string::npos);
+  const auto other = client::open_remote(client::parse_address(server.url(1)).value(), {});
+  EXPECT_TRUE(other) << other.error().message;
+}
+
+TEST(Server, WhoSaysNothingTakesPlacesOnlyForAWhile) {
+  const ScratchDirectory scratch;
+  const auto store = reference();
+  RunningServer server(*store, {"unix:" + scratch.path() + "/s"},
+                       {.connections_unauthenticated_max = 2, .hello_time = 2s});
+  // Those that have said who they are do not count.
+  const auto a = connect(server).value(), b = connect(server).value(), c = connect(server).value();
+  const RawPeer one(scratch.path() + "/s"), other(scratch.path() + "/s");
+  const auto refused = connect(server);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kOverloaded);
+  EXPECT_NE(refused.error().message.find("connections_unauthenticated_max"), std::string::npos);
+  while (server.connections() > 3) std::this_thread::sleep_for(1ms);
+  EXPECT_TRUE(connect(server));
+  EXPECT_TRUE(c->statistics()) << "the time is for hello alone";
+}
+
+TEST(Server, ARefusedPeerThatSaysNothingIsClosed) {
+  const ScratchDirectory scratch;
+  const auto store = reference();
+  RunningServer server(*store, {"unix:" + scratch.path() + "/s"},
+                       {.connections_max = 1, .hello_time = 300ms});
+  const auto only = connect(server).value();
+  RawPeer refused(scratch.path() + "/s");
+  EXPECT_TRUE(refused.is_closed_within(10s));
+  EXPECT_EQ(server.log().find("did not say hello"), std::string::npos);
 }
 
 TEST(Server, GoesOnAcceptingAfterItRanOutOfDescriptors) {
