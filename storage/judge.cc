@@ -133,6 +133,10 @@ Verdict judge_ids(const Parts& parts, const IdWindow& window) {
                    .error = protocol::id_conflict(parts.events[which].id, *found),
                    .rests_on = *found};
   };
+  if (found->value <= which) return conflict();
+  const Position first = found->value - which;
+  if (first != Position{1} && !window.holds(Position{first.value - 1}))
+    return {.kind = Verdict::Kind::kPrepareAgain, .compare = *found};
   if (which != 0 || !window.begins_commit(*found)) return conflict();
   for (std::size_t i = 0; i < parts.events.size(); ++i) {
     const Position at = found->value + i;
@@ -154,15 +158,17 @@ Verdict judge(const Request& request, const Log& log, const TailIndex& tail,
     return {.kind = Verdict::Kind::kRepeat,
             .commit = *prepared.retry_of,
             .rests_on = prepared.retry_of->last};
-  if (auto retry = judge_ids(*request.parts, window); retry.kind != Verdict::Kind::kAccept)
-    return retry;
+  auto retry = judge_ids(*request.parts, window);
+  const auto& conflict = prepared.id_conflict;
+  if (retry.kind == Verdict::Kind::kPrepareAgain && prepared.compared)
+    retry = {.kind = Verdict::Kind::kRefuse,
+             .error = protocol::id_conflict(conflict->id, conflict->position)};
+  if (retry.kind != Verdict::Kind::kAccept) return retry;
   Findings findings;
   if (!judge_checks(request, log, tail, findings)) return {.kind = Verdict::Kind::kPrepareAgain};
   judge_tracking(request, tail, findings);
   if (findings.violations.empty()) return {};
-  if (prepared.id_conflict)
-    return refuse(protocol::id_conflict(prepared.id_conflict->id, prepared.id_conflict->position),
-                  findings);
+  if (conflict) return refuse(protocol::id_conflict(conflict->id, conflict->position), findings);
   // Everything above what was prepared is in the window, where none of the ids was found; where it
   // is not, the commit that violates the check has to be compared first.
   const bool in_sight =

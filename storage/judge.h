@@ -24,6 +24,9 @@ struct Verdict {
   Kind kind{};
   Error error{};
   CommitSpan commit{};
+  // kPrepareAgain: one of the request's ids lies there, in a commit that the window no longer shows
+  // whole; whether it is this append, the log has to tell. 0: nothing to compare.
+  Position compare{};
   Position rests_on{};
   bool rests_on_tracking = false;  // on a commit that may have taken no position
 };
@@ -31,8 +34,8 @@ struct Verdict {
 Verdict judge(const Request& request, const Log& log, const TailIndex& tail,
               const IdWindow& window);
 
-// The retry rule alone, through the window of ids: kRepeat, kRefuse (an id conflict), or kAccept
-// where none of the ids is in it.
+// The retry rule alone, through the window of ids: kRepeat, kRefuse (an id conflict), kPrepareAgain
+// with what is to be compared, or kAccept where none of the ids is in it.
 Verdict judge_ids(const Parts& parts, const IdWindow& window);
 
 // A stream's head as the writer sees it: newest generation that names it, else what was prepared.

@@ -68,6 +68,8 @@ struct Prepared {
     Position position{};
   };
   std::optional<Conflict> id_conflict{};
+  // The commit that Request::compare names was compared: one of the two above says the outcome.
+  bool compared = false;
 };
 
 struct Request {
@@ -80,6 +82,7 @@ struct Request {
   std::uint64_t session = 0;
   std::size_t bytes = 0;  // what it takes in the queue
   bool prepared_again = false;
+  Position compare{};     // the writer's wish when it is: compare the commit that holds it; 0: none
   bool admitted = false;  // has a place in the inbox while it is prepared for the first time
   std::optional<Error> failed{};  // why it could not be prepared again: its answer, in its turn
 

@@ -288,7 +288,8 @@ void Writer::tell_late(Answer given) {
 }
 
 // The place in its session is kept: what comes behind it waits.
-void Writer::hold(RequestPtr request) {
+void Writer::hold(RequestPtr request, Position compare) {
+  if (compare) request->compare = compare;
   request->phase->store(Request::Phase::kQueued);
   request->prepared_again = true;
   if (request->session != 0) held_.try_emplace(request->session);
@@ -303,14 +304,23 @@ void Writer::answer(RequestPtr request, Result<Appended> result) {
 // An append whose commit's write failed keeps an unknown outcome; one that is durable is still
 // recognised; anything else was not written.
 void Writer::refuse_while_read_only(RequestPtr request) {
+  if (request->failed) {
+    auto error = std::move(*request->failed);
+    return answer(std::move(request), std::unexpected(std::move(error)));
+  }
   auto verdict = judge_ids(*request->parts, window_);
   const auto& shown = request->prepared.retry_of;  // by its checks; it may have left the window
-  if (verdict.kind == Verdict::Kind::kAccept && shown)
+  if (shown && verdict.kind != Verdict::Kind::kRepeat)
     verdict = {.kind = Verdict::Kind::kRepeat, .commit = *shown};
+  const bool durable = verdict.compare <= log_.durable();
+  const bool compared = request->prepared.compared;
+  if (verdict.kind == Verdict::Kind::kPrepareAgain && durable && !compared)
+    return hold(std::move(request), verdict.compare);
   if (verdict.kind == Verdict::Kind::kRepeat && verdict.commit.last <= log_.durable())
     return tell(
         {.request = std::move(request), .kind = Answer::Kind::kRepeated, .commit = verdict.commit});
-  if (verdict.kind == Verdict::Kind::kRepeat)
+  if (verdict.kind == Verdict::Kind::kRepeat ||
+      (verdict.kind == Verdict::Kind::kPrepareAgain && !durable))
     return tell_failed({.request = std::move(request), .kind = Answer::Kind::kRepeated});
   answer(std::move(request), std::unexpected(error_of(ErrorCode::kReadOnly, "append: " + state())));
 }

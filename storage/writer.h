@@ -120,7 +120,7 @@ class Writer {
   void tell(Answer answer);
   void tell_failed(Answer answer);
   void tell_late(Answer answer);
-  void hold(RequestPtr request);
+  void hold(RequestPtr request, Position compare);
   void answer(RequestPtr request, Result<Appended> result);
   void refuse_while_read_only(RequestPtr request);
   void refuse_pending();

@@ -63,7 +63,7 @@ Writer::Placed Writer::place(RequestPtr& request) {
            verdict.rests_on, false);
       break;
     case Verdict::Kind::kPrepareAgain:
-      hold(std::move(request));
+      hold(std::move(request), verdict.compare);
       break;
   }
   return Placed::kYes;

@@ -19,6 +19,16 @@ struct Judges : Begun {
   RequestPtr prepared(const AppendRequest& append) { return request("", encoded(append)); }
   Verdict verdict(const RequestPtr& request) { return judge(*request, *log, tail, window); }
   Verdict verdict(const AppendRequest& append) { return verdict(prepared(append)); }
+  // After the one comparison in the log that the judge asks for.
+  Verdict compared(const AppendRequest& append) {
+    auto request = prepared(append);
+    const auto first = verdict(request);
+    EXPECT_EQ(first.kind, Kind::kPrepareAgain);
+    EXPECT_TRUE(first.compare);
+    request->compare = first.compare;
+    if (auto ok = prepare(*request, sources()); !ok) ADD_FAILURE() << ok.error().message;
+    return verdict(request);
+  }
 };
 
 AppendRequest checking(Check check) { return {.events = {event_of("new")}, .checks = {check}}; }
@@ -120,6 +130,49 @@ TEST(Judge, ARetryBeyondTheWindowIsFoundThroughTheCheckThatItsOwnEventsViolate) 
     EXPECT_EQ(verdict.commit.first, Position{2});
     EXPECT_EQ(verdict.commit.last, Position{3});
   }
+}
+
+// The window has lost the beginning of the commit, or what shows that it is the beginning.
+TEST(Judge, ARetryOfWhichTheWindowHoldsAPartIsComparedInTheLog) {
+  for (const std::size_t held : {1, 2, 3}) {
+    Judges judges({.window = held});
+    const AppendRequest append{.events = {event_of("s"), event_of("t"), event_of("u")}};
+    judges.append("", append);
+    const auto verdict = judges.compared(append);
+    ASSERT_EQ(verdict.kind, Kind::kRepeat) << held << " ids held";
+    EXPECT_EQ(verdict.commit.first, Position{2});
+    EXPECT_EQ(verdict.commit.last, Position{4});
+    EXPECT_EQ(verdict.rests_on, Position{4});
+  }
+}
+
+TEST(Judge, AnotherAppendOfWhichTheWindowHoldsAPartIsAConflictOnceItIsCompared) {
+  const AppendRequest append{.events = {event_of("s"), event_of("t"), event_of("u")}};
+  const auto& events = append.events;
+  auto other_data = events;
+  other_data[0].data = "other";
+  auto other_first = events;
+  other_first[0] = event_of("s");
+  for (const auto& made : std::vector<std::vector<NewEvent>>{
+           other_data, other_first, {events[1], events[2]}, {event_of("s"), events[1]}}) {
+    Judges judges({.window = 2});
+    judges.append("", append);
+    const auto verdict = judges.compared({.events = made});
+    EXPECT_EQ(verdict.kind, Kind::kRefuse);
+    EXPECT_EQ(verdict.error.code, ErrorCode::kIdConflict);
+    EXPECT_EQ(verdict.rests_on, Position{0}) << "it was compared where it is durable";
+  }
+}
+
+TEST(Judge, WhatWasComparedHoldsWhenTheWindowHasMovedOnWithinTheCommit) {
+  Judges judges({.window = 2});
+  const AppendRequest append{.events = {event_of("s"), event_of("t"), event_of("u")}};
+  judges.append("", append);
+  auto request = judges.prepared({.events = {append.events[1], append.events[2]}});
+  request->compare = judges.verdict(request).compare;
+  ASSERT_TRUE(prepare(*request, judges.sources()));
+  judges.append("", one("other"));
+  EXPECT_EQ(judges.verdict(request).error.code, ErrorCode::kIdConflict);
 }
 
 // The event that violates its check came after it was prepared, and has left the window: whether it

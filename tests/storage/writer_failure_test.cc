@@ -114,6 +114,21 @@ TEST(Writer, ADurableRetryThatItsChecksShowIsToldWhileReadOnlyToo) {
   EXPECT_TRUE(setup.find("repeated")->result->repeated);
 }
 
+TEST(Writer, ADurableRetryOfWhichTheWindowHoldsAPartIsToldWhileReadOnlyToo) {
+  Begun setup({.window = 1});
+  const AppendRequest durable{.events = {event_of("d"), event_of("d")}};
+  setup.append("durable", durable);
+  setup.writer.fail("the device failed");
+  setup.append("repeated", durable);
+  setup.append("other", {.events = {durable.events[1]}});
+  ASSERT_THAT(setup.to_prepare, SizeIs(2));
+  for (auto& request : setup.to_prepare) setup.prepare_again(std::move(request));
+  setup.writer.advance();
+  ASSERT_TRUE(setup.appended("repeated"));
+  EXPECT_TRUE(setup.find("repeated")->result->repeated);
+  EXPECT_EQ(setup.code("other"), ErrorCode::kReadOnly);
+}
+
 TEST(Writer, AFailedEpochFrameFailsTheFirstAppend) {
   for (const std::uint64_t nth : {1, 2}) {
     WriterSetup setup;
@@ -210,6 +225,23 @@ TEST(Writer, ADeviceThatDoesNotAnswerKeepsNobodyBeyondTheirTime) {
 }
 
 // ---- preparing again
+
+TEST(Writer, ARetryOfWhichTheWindowHoldsAPartIsComparedInTheLogAndKeepsItsPlace) {
+  Begun setup({.window = 1});
+  const AppendRequest append{.events = {event_of("s"), event_of("s")}};
+  setup.append("first", append);
+  setup.put("again", append, 7);
+  setup.put("behind", one("t"), 7);
+  setup.writer.advance();
+  EXPECT_THAT(setup.names(), ElementsAre("first"));
+  ASSERT_THAT(setup.to_prepare, SizeIs(1));
+  setup.prepare_again(std::move(setup.to_prepare.front()));
+  setup.writer.advance();
+  EXPECT_THAT(setup.names(), ElementsAre("first", "again", "behind"));
+  ASSERT_TRUE(setup.appended("again"));
+  EXPECT_TRUE(setup.find("again")->result->repeated);
+  EXPECT_EQ(setup.find("again")->result->first, Position{2});
+}
 
 // A request whose first violation lies where neither its preparation nor the window of ids sees it.
 struct Overtaken : Begun {
