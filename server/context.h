@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <stop_token>
 #include <string>
 
 #include "esdb/event_store.h"
@@ -62,6 +63,7 @@ struct Allowance {
   std::optional<Error> refusal{};  // what hello is answered with, and nothing further
   std::function<void()> on_authenticated{};
   bool gone = false;
+  std::stop_source leaving{};  // when it is gone: of what waits on another thread
 
   // The connection is gone: waits end, callbacks are forgotten.
   void abandon();

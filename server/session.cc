@@ -46,7 +46,8 @@ class SessionService final : public protocol::Session::Server {
  private:
   // Runs `look` where it may block and answers with what it found; `put` fills the answer.
   template <class T, class Call, class Put>
-  kj::Promise<void> look(Call call, std::move_only_function<Result<T>()> look, Put put);
+  kj::Promise<void> look(Call call, std::move_only_function<Result<T>()> look, Put put,
+                         Looking::Length length = Looking::Length::kShort);
   kj::Promise<void> take_up(AppendContext call, EncodedAppend append);
   void ask_epoch();
   protocol::Cursor::Client offer(Result<esdb::Cursor> cursor);
@@ -100,13 +101,14 @@ kj::Promise<void> SessionService::take_up(AppendContext call, EncodedAppend appe
 // The first append of an open begins an epoch: what hello tells changes once.
 void SessionService::ask_epoch() {
   context().epoch_asked = true;
-  asking_epoch_ =
-      context()
-          .looking.run<Statistics>([&store = context().store]() { return store.statistics(); })
-          .then([this](Result<Statistics> found) {
-            if (found) context().epoch_id = found->epoch_id;
-          })
-          .eagerlyEvaluate(nullptr);
+  asking_epoch_ = context()
+                      .looking
+                      .run<Statistics>({.owner = allowance().connection},
+                                       [&store = context().store]() { return store.statistics(); })
+                      .then([this](Result<Statistics> found) {
+                        if (found) context().epoch_id = found->epoch_id;
+                      })
+                      .eagerlyEvaluate(nullptr);
 }
 
 // ---- reading
@@ -150,23 +152,27 @@ kj::Promise<void> SessionService::subscribe(SubscribeContext call) {
 
 template <class T, class Call, class Put>
 kj::Promise<void> SessionService::look(Call call, std::move_only_function<Result<T>()> look,
-                                       Put put) {
+                                       Put put, Looking::Length length) {
   call.releaseParams();
   if (context().closed || allowance().calls >= context().options.calls_max) {
     protocol::put(context().closed ? stopping() : overloaded(), call.getResults().initError());
     return kj::READY_NOW;
   }
   ++allowance().calls;
-  return shield(
-      caller_,
-      context().looking.run<T>(std::move(look)).then([this, call, put](Result<T> found) mutable {
-        --allowance().calls;
-        auto results = call.getResults();
-        if (found)
-          put(*found, results);
-        else
-          protocol::put(found.error(), results.initError());
-      }));
+  return shield(caller_, context()
+                             .looking
+                             .run<T>({.owner = allowance().connection,
+                                      .length = length,
+                                      .stop = allowance().leaving.get_token()},
+                                     std::move(look))
+                             .then([this, call, put](Result<T> found) mutable {
+                               --allowance().calls;
+                               auto results = call.getResults();
+                               if (found)
+                                 put(*found, results);
+                               else
+                                 protocol::put(found.error(), results.initError());
+                             }));
 }
 
 kj::Promise<void> SessionService::streamInfo(StreamInfoContext call) {
@@ -224,7 +230,7 @@ kj::Promise<void> SessionService::count(CountContext call) {
       [&store = context().store, query = *std::move(query), after]() {
         return store.count(query, after);
       },
-      [](std::uint64_t found, auto& results) { results.setNumber(found); });
+      [](std::uint64_t found, auto& results) { results.setNumber(found); }, Looking::Length::kLong);
 }
 
 kj::Promise<void> SessionService::tracked(TrackedContext call) {
@@ -336,6 +342,7 @@ kj::Promise<void> BootstrapService::authenticate(AuthenticateContext call) {
 
 void Allowance::abandon() {
   gone = true;
+  leaving.request_stop();
   on_authenticated = nullptr;
   for (auto* cursor : std::exchange(cursors, {})) cursor->abandon();
 }
