@@ -33,13 +33,17 @@ std::string what_to_do(const Address& address, int error) {
                               : "tcp:" + address.host + ":" + std::to_string(address.port);
     return ": no server listens there; start one with esdb-server --data DIR --listen " + endpoint;
   }
-  if (error == EACCES) return ": the socket is another user's";
+  if (error == EACCES)
+    return ": the socket, or a directory on the way to it, is another user's; connect as the user "
+           "that the server runs as";
   return {};
 }
 
+// That this user may not connect does not pass by waiting.
 Error unreachable(const Address& address, int error) {
-  return unavailable(address.url() + ": " + std::generic_category().message(error) +
-                     what_to_do(address, error));
+  return {.code = error == EACCES ? ErrorCode::kDenied : ErrorCode::kUnavailable,
+          .message = address.url() + ": " + std::generic_category().message(error) +
+                     what_to_do(address, error)};
 }
 
 // A Unix socket connects at once or not at all.

@@ -26,7 +26,8 @@ struct Welcome {
 class Connection {
  public:
   // Connects and introduces itself. kUnavailable where nobody listens or nobody answers in time;
-  // kUnsupported where something else does, or a server of another version.
+  // kDenied where this user may not; kUnsupported where something else does, or a server of another
+  // version.
   static kj::Promise<Result<kj::Own<Connection>>> open(kj::AsyncIoContext& loop,
                                                        const Address& address);
 

@@ -10,8 +10,9 @@
 
 namespace esdb::client {
 
-// Connects before it returns: kUnavailable where nobody listens, kUnsupported where something else
-// answers or the server is of another version. Afterwards a server that goes away is waited for.
+// Connects before it returns: kUnavailable where nobody listens, kDenied where this user may not
+// connect, kUnsupported where something else answers or the server is of another version.
+// Afterwards a server that goes away is waited for.
 Result<std::unique_ptr<EventStore>> open_remote(Address address, const OpenOptions& options);
 
 }  // namespace esdb::client

@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <filesystem>
-#include <system_error>
+
+#include "tools/directory.h"
 
 namespace esdb::tools {
 namespace {
@@ -16,12 +16,6 @@ constexpr std::string_view kNoStore = "no_store";
 
 bool is_directory_url(std::string_view url) {
   return !url.starts_with("unix:") && !url.starts_with("memory:") && url.find("://") == url.npos;
-}
-
-std::unexpected<Error> no_store(std::string message) {
-  return std::unexpected(Error{.code = ErrorCode::kUnavailable,
-                               .message = std::move(message),
-                               .detail = std::string(kNoStore)});
 }
 
 }  // namespace
@@ -67,10 +61,10 @@ std::unexpected<Error> failed(std::string message) {
   return std::unexpected(Error{.code = ErrorCode::kFailed, .message = std::move(message)});
 }
 
-Result<void> check_directory(const std::string& directory) {
-  std::error_code unreachable;
-  if (std::filesystem::exists(std::filesystem::path(directory) / "log", unreachable)) return {};
-  return no_store(fmt::format("there is no store at {}", directory));
+std::unexpected<Error> no_store(std::string message) {
+  return std::unexpected(Error{.code = ErrorCode::kUnavailable,
+                               .message = std::move(message),
+                               .detail = std::string(kNoStore)});
 }
 
 Result<std::string> Invocation::store_url() const {
@@ -81,8 +75,12 @@ Result<std::string> Invocation::store_url() const {
     places.push_back(*runtime + "/esdb.sock");
   places.emplace_back("/run/esdb/esdb.sock");
   for (const auto& place : places) {
-    std::error_code unreachable;
-    if (std::filesystem::exists(place, unreachable)) return "unix:" + place;
+    const auto there =
+        is_there(place,
+                 "run esctl as the user that the server runs as, or name a store with "
+                 "--store or ESDB_URL");
+    if (!there) return std::unexpected(there.error());
+    if (*there) return "unix:" + place;
   }
   return no_store(
       fmt::format("no server listens at {}: start esdb-server, or name a store with "
@@ -100,23 +98,18 @@ Result<std::shared_ptr<EventStore>> Invocation::open(const std::string& url,
                                                      Purpose purpose) const {
   OpenOptions options{.timeout = global.timeout_parsed};
   const bool directory = is_directory_url(url);
+  if (directory) {
+    if (auto usable = check_directory(url, purpose); !usable)
+      return std::unexpected(usable.error());
+  }
   if (directory && purpose == Purpose::kRead) {
-    if (auto there = check_directory(url); !there) return std::unexpected(there.error());
     options.create = Create::kNever;
     options.access = Access::kReadOnly;
   }
   auto store = around.open(url, options);
-  if (!store) {
-    if (!directory && store.error().code == ErrorCode::kUnavailable)
-      return no_store(store.error().message);
-    return store;
-  }
-  if (directory || url.starts_with("memory:")) return store;
-  // Asked once, so that "nobody is there" is told from what a command may meet later.
-  const auto answered = (*store)->statistics();
-  if (!answered && answered.error().code == ErrorCode::kUnavailable)
-    return no_store(answered.error().message);
-  if (!answered) return std::unexpected(answered.error());
+  // Opening connects: a server that is away later is another matter.
+  if (!store && !directory && store.error().code == ErrorCode::kUnavailable)
+    return no_store(store.error().message);
   return store;
 }
 

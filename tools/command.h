@@ -31,7 +31,7 @@ enum class ExitCode : std::uint8_t {
   kError = 1,
   kUsage = 2,
   kRefused = 3,         // by a check, an id or tracking
-  kNoStore = 4,         // nothing answers there
+  kNoStore = 4,         // nothing answers there; not: this user may not look
   kOutcomeUnknown = 5,  // repeat with the same --id
   kDamaged = 65,        // the store is damaged, or did not open because of that
 };
@@ -43,8 +43,8 @@ std::unexpected<Error> usage(std::string message);
 // An error of the tool or the machine, not of the store.
 std::unexpected<Error> failed(std::string message);
 
-// Whether a store lies in this directory at all.
-Result<void> check_directory(const std::string& directory);
+// An error that means: no store or server is there.
+std::unexpected<Error> no_store(std::string message);
 
 struct Surroundings {
   std::istream& in;

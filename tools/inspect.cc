@@ -10,6 +10,7 @@
 #include <string>
 
 #include "tools/commands.h"
+#include "tools/directory.h"
 #include "tools/table.h"
 #include "tools/times.h"
 #include "tools/values.h"
@@ -155,7 +156,7 @@ void print_for_people(const storage::InspectedFrame& frame, const Invocation& in
 }
 
 Result<ExitCode> inspect(const InspectArguments& arguments, const Invocation& invocation) {
-  if (auto there = check_directory(arguments.directory); !there)
+  if (auto there = check_directory(arguments.directory, Purpose::kRead); !there)
     return std::unexpected(there.error());
   if (!arguments.segment) return inspect_segments(arguments, invocation);
   if (*arguments.segment > std::numeric_limits<std::uint32_t>::max())

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "tools/commands.h"
+#include "tools/directory.h"
 #include "tools/progress.h"
 #include "tools/table.h"
 #include "tools/times.h"
@@ -87,7 +88,8 @@ void print_for_people(const storage::VerifyReport& report, const Invocation& inv
 }
 
 Result<ExitCode> verify(const std::string& directory, const Invocation& invocation) {
-  if (auto there = check_directory(directory); !there) return std::unexpected(there.error());
+  if (auto there = check_directory(directory, Purpose::kRead); !there)
+    return std::unexpected(there.error());
   Progress progress(invocation.err(), invocation.json() ? Terminal{} : invocation.around.terminal);
   const auto report = storage::verify(
       directory, {.progress = [&](const storage::VerifyProgress& done) {

@@ -1,6 +1,11 @@
 // The program itself: its streams, its signals, its exit code.
 #include <gtest/gtest.h>
+#include <linux/capability.h>
 #include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,16 +29,26 @@ using testing::TemporaryDirectory;
 
 const std::string kSmall = ESDB_TEST_DATA "/small.ndjson.zst";
 
+// What the process may do: as this one, or no more than its files' permissions say, root or not.
+enum class Powers : std::uint8_t { kAll, kOfFilesAlone };
+
+// Of what a child ends with that cannot give up root's way past permissions.
+constexpr int kKeptItsPowers = 125;
+
 // A running esctl whose output goes to a file; ended, if it still runs, with the test.
 class Process {
  public:
-  Process(std::vector<std::string> words, const std::string& output) {
+  Process(std::vector<std::string> words, const std::string& output, Powers powers = Powers::kAll) {
     words.insert(words.begin(), ESDB_ESCTL);
     std::vector<char*> arguments;
     for (auto& word : words) arguments.push_back(word.data());
     arguments.push_back(nullptr);
     pid_ = ::fork();
     if (pid_ != 0) return;
+    if (powers == Powers::kOfFilesAlone && ::geteuid() == 0 &&
+        (::prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0) != 0 ||
+         ::prctl(PR_CAPBSET_DROP, CAP_DAC_READ_SEARCH, 0, 0, 0) != 0))
+      ::_exit(kKeptItsPowers);
     if (std::freopen(output.c_str(), "w", stdout) == nullptr) ::_exit(126);
     if (std::freopen((output + ".err").c_str(), "w", stderr) == nullptr) ::_exit(126);
     ::execv(ESDB_ESCTL, arguments.data());
@@ -64,6 +79,9 @@ class EsctlProcess : public ::testing::Test {
   int run(std::vector<std::string> words) {
     return Process(std::move(words), directory.file("out")).wait();
   }
+  int run_without_powers(std::vector<std::string> words) {
+    return Process(std::move(words), directory.file("out"), Powers::kOfFilesAlone).wait();
+  }
   std::string out() const { return directory.read("out"); }
   std::string err() const { return directory.read("out.err"); }
 
@@ -81,6 +99,92 @@ TEST_F(EsctlProcess, WorksOnADirectoryFromOneRunToTheNext) {
   EXPECT_EQ(nlohmann::json::parse(lines_of(out())[1])["version"], 2);
   EXPECT_EQ(run({"verify", data}), 0) << err();
   EXPECT_EQ(run({"fly"}), 2);
+}
+
+// A path that nobody may use while this lives.
+class Closed {
+ public:
+  explicit Closed(std::string path) : path_(std::move(path)) { ::chmod(path_.c_str(), 0); }
+  ~Closed() { ::chmod(path_.c_str(), 0700); }
+  Closed(const Closed&) = delete;
+  Closed& operator=(const Closed&) = delete;
+
+ private:
+  std::string path_;
+};
+
+TEST_F(EsctlProcess, ADirectoryThatMayNotBeReadIsNoMissingStore) {
+  ASSERT_EQ(run({"append", "s-1", "--type", "T", "--store", data}), 0) << err();
+  const Closed closed(data);
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"count", "--store", data},
+                                                {"verify", data},
+                                                {"inspect", data},
+                                                {"append", "s-1", "--type", "T", "--store", data},
+                                                {"copy", data, directory.file("b")}}) {
+    const int code = run_without_powers(words);
+    if (code == kKeptItsPowers) GTEST_SKIP() << "this process may read everything";
+    EXPECT_EQ(code, 1) << words[0];
+    EXPECT_NE(err().find("Permission denied"), std::string::npos) << err();
+  }
+  EXPECT_EQ(run_without_powers({"count", "--store", data}), 1);
+  EXPECT_EQ(err(), "esctl: cannot look at " + data +
+                       "/log: Permission denied; run esctl as the user that the store belongs "
+                       "to\n");
+}
+
+TEST_F(EsctlProcess, AFileOfAStoreThatMayNotBeUsedIsNamed) {
+  ASSERT_EQ(run({"append", "s-1", "--type", "T", "--store", data}), 0) << err();
+  const auto segment = data + "/log/00000001.seg";
+  for (const auto& path : {data + "/LOCK", data + "/log", segment, data + "/index"}) {
+    const Closed closed(path);
+    for (const auto* command : {"count", "append"}) {
+      std::vector<std::string> words{command, "s-1", "--store", data};
+      if (command == std::string("append")) words.insert(words.end(), {"--type", "T"});
+      const int code = run_without_powers(words);
+      if (code == kKeptItsPowers) GTEST_SKIP() << "this process may read everything";
+      EXPECT_EQ(code, 1) << command;
+      EXPECT_EQ(err(), "esctl: cannot read " + path +
+                           ": Permission denied; run esctl as the user that the store belongs "
+                           "to\n");
+    }
+  }
+  EXPECT_EQ(run({"count", "--store", data}), 0) << err();
+}
+
+TEST_F(EsctlProcess, AStoreThatCannotBeMadeIsAnError) {
+  ASSERT_EQ(run({"append", "s", "--type", "T", "--store", directory.write("file", "")}), 1);
+  EXPECT_NE(err().find("/file is no directory"), std::string::npos) << err();
+  const auto locked = directory.file("locked");
+  std::filesystem::create_directory(locked);
+  ::chmod(locked.c_str(), 0500);
+  const int code =
+      run_without_powers({"append", "s", "--type", "T", "--store", locked + "/new/store"});
+  if (code == kKeptItsPowers) GTEST_SKIP() << "this process may write everywhere";
+  EXPECT_EQ(code, 1);
+  EXPECT_NE(err().find("cannot write to " + locked + ": Permission denied"), std::string::npos)
+      << err();
+}
+
+TEST_F(EsctlProcess, ASocketThatMayNotBeUsedIsNoMissingServer) {
+  const auto path = directory.file("esdb.sock");
+  const int listening = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_un at{};
+  at.sun_family = AF_UNIX;
+  path.copy(at.sun_path, sizeof at.sun_path - 1);
+  ASSERT_EQ(::bind(listening, reinterpret_cast<const sockaddr*>(&at), sizeof at), 0);
+  ASSERT_EQ(::listen(listening, 1), 0);
+  {
+    const Closed closed(path);
+    const int code = run_without_powers({"ping", "--json", "--store", "unix:" + path});
+    ::close(listening);
+    if (code == kKeptItsPowers) GTEST_SKIP() << "this process may connect to everything";
+    EXPECT_EQ(code, 1);
+    const auto error = nlohmann::json::parse(err());
+    EXPECT_EQ(error["error"], "denied");
+    EXPECT_NE(err().find("connect as the user that the server runs as"), std::string::npos)
+        << err();
+  }
+  EXPECT_EQ(run({"ping", "--store", "unix:" + path}), 4) << err();
 }
 
 TEST_F(EsctlProcess, ASubscriptionEndsWellOnCtrlC) {
