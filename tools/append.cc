@@ -179,8 +179,10 @@ Result<ExitCode> append(const AppendOptions& options, const Invocation& invocati
                        invocation.call());
   if (!appended) {
     auto error = appended.error();
-    if (error.code == ErrorCode::kOutcomeUnknown)
+    if (error.code == ErrorCode::kOutcomeUnknown) {
       error.message += fmt::format(". Repeat it with --id {}", to_string(id));
+      error.detail = to_string(id);
+    }
     return std::unexpected(std::move(error));
   }
   print(*appended, id, invocation);

@@ -34,6 +34,9 @@ void add_globals(CLI::App& app, GlobalOptions& global) {
 void print_error(const Error& error, const Surroundings& around, const GlobalOptions& global) {
   if (global.json) {
     nlohmann::ordered_json line{{"error", std::string(name_of(error))}, {"message", error.message}};
+    // What to repeat an append with: append puts it there.
+    if (error.code == ErrorCode::kOutcomeUnknown && !error.detail.empty())
+      line["id"] = error.detail;
     for (const auto& violation : error.violations) {
       nlohmann::ordered_json one{{"what", violation.what}};
       if (violation.actual) one["version"] = violation.actual.value;

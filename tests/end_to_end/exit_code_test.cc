@@ -95,6 +95,7 @@ TEST(ExitCode, OfAnAppendWhoseAnswerWasLostIsFiveAndTheSameIdTellsIt) {
     EXPECT_TRUE(relay.heard());
     EXPECT_EQ(lost.ended, Ended{.code = 5}) << lost.out << lost.err;
     EXPECT_NE(lost.err.find("--id " + id), std::string::npos) << lost.err;
+    EXPECT_EQ(raw_value(lost.err, "id"), "\"" + id + "\"") << lost.err;
   }
   words.push_back(server.url());
   const auto again = run_esctl(words);

@@ -1,7 +1,10 @@
 #include <gtest/gtest.h>
 
+#include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
 
+#include "tests/tools/flaky_store.h"
 #include "tests/tools/run_esctl.h"
 #include "tests/tools/temporary_directory.h"
 
@@ -124,6 +127,25 @@ TEST(EsctlAppend, TheSameIdAgainIsTheSameEvent) {
   auto other = line;
   other[5] = "2";
   EXPECT_EQ(esctl(other).code, 3);
+  EXPECT_EQ(esctl({"count"}).out, "1\n");
+}
+
+TEST(EsctlAppend, AnUnknownOutcomeGivesTheIdToRepeatItWith) {
+  RunEsctl esctl;
+  const auto store = esctl.store;
+  const std::map<std::size_t, testing::FlakyStore::Fault> lost{
+      {0, {ErrorCode::kOutcomeUnknown, true}}};
+  esctl.store = std::make_shared<testing::FlakyStore>(store, lost);
+  const std::vector<std::string> line{"append", "s", "--type", "T", "--data", "1", "--json"};
+  const auto done = esctl(line);
+  EXPECT_EQ(done.code, 5);
+  const auto error = nlohmann::json::parse(done.err);
+  EXPECT_EQ(error["error"], "outcome_unknown");
+  ASSERT_TRUE(error.contains("id")) << done.err;
+  esctl.store = store;
+  auto again = line;
+  again.insert(again.end(), {"--id", error["id"].get<std::string>()});
+  EXPECT_EQ(nlohmann::json::parse(esctl(again).out)["repeated"], true);
   EXPECT_EQ(esctl({"count"}).out, "1\n");
 }
 
