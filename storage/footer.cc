@@ -8,22 +8,33 @@
 namespace esdb::storage {
 namespace {
 
-void lay_table(OpenSegment& segment, std::uint64_t table_at, std::span<const std::byte> entries,
-               std::size_t entry_bytes) {
+// `bytes`: of the file from `begins` on.
+void lay_table(std::span<std::byte> bytes, std::uint64_t begins, FooterBlockPlace place,
+               std::uint64_t seed, std::span<const std::byte> entries, std::size_t entry_bytes) {
   const auto per_block = kFooterPayloadBytes / entry_bytes * entry_bytes;
-  for (auto at = table_at; !entries.empty(); at += kFooterBlockBytes) {
-    const auto block = segment.writable_image().subspan(at, kFooterBlockBytes);
+  for (; !entries.empty(); place.offset += kFooterBlockBytes) {
+    const auto block = bytes.subspan(place.offset - begins, kFooterBlockBytes);
     const auto part = entries.first(std::min(per_block, entries.size()));
     std::memcpy(block.data(), part.data(), part.size());
     std::memset(block.data() + part.size(), 0, kFooterPayloadBytes - part.size());
-    const auto checksum = checksum_of_footer_block(block.first(kFooterPayloadBytes),
-                                                   {segment.number(), at}, segment.header().seed);
+    const auto checksum = checksum_of_footer_block(block.first(kFooterPayloadBytes), place, seed);
     std::memcpy(block.data() + kFooterPayloadBytes, &checksum, sizeof(checksum));
     entries = entries.subspan(part.size());
   }
 }
 
 }  // namespace
+
+void lay_tables(std::span<std::byte> bytes, const FooterPlan& plan, const SegmentHeader& header,
+                const FooterTables& tables) {
+  ESDB_CHECK(bytes.size() == plan.tail_block_at - plan.begins);
+  const auto lay = [&](std::uint64_t at, std::span<const std::byte> entries, std::size_t size) {
+    lay_table(bytes, plan.begins, {header.number, at}, header.seed, entries, size);
+  };
+  lay(plan.offsets_at, tables.offsets, sizeof(std::uint32_t));
+  lay(plan.ids_at, tables.ids, sizeof(FooterId));
+  lay(plan.frames_at, tables.frames, sizeof(FooterFrame));
+}
 
 FooterTail tail_of(const OpenSegment& segment) {
   const auto& header = segment.header();
@@ -54,13 +65,14 @@ IoResult<FooterTail> write_footer(OpenSegment& segment) {
   const auto plan = footer_plan(header.segment_bytes, header.block_bytes,
                                 {segment.event_count(), segment.frame_count()});
   ESDB_CHECK(segment.used() <= plan.begins);
-  lay_table(segment, plan.offsets_at, segment.bytes_of_offsets(), sizeof(std::uint32_t));
-  lay_table(segment, plan.ids_at, segment.bytes_of_ids(), sizeof(FooterId));
-  lay_table(segment, plan.frames_at, segment.bytes_of_frames(), sizeof(FooterFrame));
-  const auto tail = tail_of(segment);
   const auto image = segment.writable_image();
-  std::memcpy(image.data() + plan.tail_at, &tail, sizeof(tail));
   const auto tables = image.subspan(plan.begins, plan.tail_block_at - plan.begins);
+  lay_tables(tables, plan, header,
+             {.offsets = segment.bytes_of_offsets(),
+              .ids = segment.bytes_of_ids(),
+              .frames = segment.bytes_of_frames()});
+  const auto tail = tail_of(segment);
+  std::memcpy(image.data() + plan.tail_at, &tail, sizeof(tail));
   if (!tables.empty())
     if (auto written = segment.file().write_durable(plan.begins, tables); !written)
       return std::unexpected(written.error());

@@ -20,6 +20,16 @@ namespace esdb::storage {
 IoResult<FooterTail> write_footer(OpenSegment& segment);
 FooterTail tail_of(const OpenSegment& segment);
 
+// The tables' entries, as they lie in memory.
+struct FooterTables {
+  std::span<const std::byte> offsets{};
+  std::span<const std::byte> ids{};
+  std::span<const std::byte> frames{};
+};
+// Lays them out in blocks. `bytes`: of the file, from plan.begins to plan.tail_block_at.
+void lay_tables(std::span<std::byte> bytes, const FooterPlan& plan, const SegmentHeader& header,
+                const FooterTables& tables);
+
 // Where an entry of a table stands.
 struct FooterEntryPlace {
   std::uint64_t block_at{};  // in the file

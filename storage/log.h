@@ -146,7 +146,9 @@ class Log {
   // Every durable frame from `from_frame` on, in order. The callback's error ends the scan.
   Result<void> scan(std::uint64_t from_frame,
                     const std::function<Result<void>(const ScannedFrame&)>& each) const;
-  // The ids of the last `count` events, oldest first, read in parallel from footers and memory.
+  // The ids of the last `count` events, oldest first and without a gap, from footers and memory;
+  // from the frames where a footer is damaged, and only those behind a segment whose frames are,
+  // too.
   struct RecentId {
     Position position{};
     EventId id{};

@@ -6,6 +6,7 @@
 
 #include "storage/check.h"
 #include "storage/footer.h"
+#include "storage/footer_mending.h"
 #include "storage/log.h"
 #include "storage/log_state.h"
 #include "storage/segment_file.h"
@@ -18,6 +19,7 @@ using Moment = std::chrono::steady_clock::time_point;
 // A witness is written within 100 ms of the last acknowledgement.
 constexpr auto kWitnessDelay = std::chrono::milliseconds(50);
 constexpr auto kPrepareAgain = std::chrono::seconds(1);
+constexpr auto kMendAgain = std::chrono::seconds(1);
 constexpr auto kArenaPause = std::chrono::milliseconds(5);
 constexpr std::uint64_t kTouchFirst = std::uint64_t{4} << 20;
 
@@ -57,6 +59,10 @@ std::optional<Moment> Log::next_due() const {
     const auto prepare = state.prepare_again.value_or(Moment::min());
     due = due ? std::min(*due, prepare) : prepare;
   }
+  if (state.files.doubted_footer()) {
+    const auto mend = state.mend_again.value_or(Moment::min());
+    due = due ? std::min(*due, mend) : mend;
+  }
   return due;
 }
 
@@ -67,6 +73,7 @@ Result<bool> Log::background_step(Moment now) {
   if (did && !*did) did = state.seal_oldest();
   if (did && !*did) did = state.prepare_next(now);
   if (did && !*did) did = state.touch_ahead();
+  if (did && !*did) did = state.mend_doubted_footer(now);
   return did;
 }
 
@@ -197,6 +204,40 @@ bool Log::State::touch_ahead() {
     return true;
   }
   return false;
+}
+
+// A footer that somebody found damaged. Nothing depends on it: whatever comes of it, appends go on.
+bool Log::State::mend_doubted_footer(Moment now) {
+  const auto number = files.doubted_footer();
+  if (!number) return false;
+  {
+    std::lock_guard lock_guard(mutex);
+    if (mend_again && now < *mend_again) return false;
+    mend_again.reset();
+  }
+  const auto current = segments();
+  const auto& all = current->segments;
+  const auto found = std::ranges::find(all, *number, &Segment::number);
+  ESDB_CHECK(found != all.end() && found->sealed != nullptr);
+  const auto& segment = *found;
+  const auto& tail = *segment.sealed;
+  SegmentReader reader(segment,
+                       {.last = tail.first_position + tail.event_count - 1,
+                        .frame_number = tail.first_frame + tail.frame_count - 1},
+                       seed, files);
+  const auto name = segment_name(*number);
+  auto mended = mend_footer(io, directory + "/" + name, reader, tail);
+  if (!mended && mended.error().code == ErrorCode::kUnavailable) {
+    std::lock_guard lock_guard(mutex);
+    mend_again = now + kMendAgain;
+    return false;
+  }
+  files.settle_doubt(*number, mended ? FileCache::Settled::kMended : FileCache::Settled::kHopeless);
+  if (!mended)
+    say("the footer of " + name + " stays damaged: " + mended.error().message);
+  else if (*mended > 0)
+    say("the footer of " + name + " was damaged: it was built anew from its frames");
+  return true;
 }
 
 }  // namespace esdb::storage

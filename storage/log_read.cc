@@ -27,7 +27,7 @@ SegmentReader ReadScope::reader(std::size_t index) const {
     end.last = std::min<std::uint64_t>(end.last.value, next.first.value - 1);
     end.frame_number = std::min(end.frame_number, next.first_frame - 1);
   }
-  return SegmentReader(segments[index], end, state_.seed, const_cast<FileCache&>(state_.files));
+  return SegmentReader(segments[index], end, state_.seed, state_.files);
 }
 
 Result<Position> Log::read_forwards(Position after, Position up_to, const ReadBudget& budget,

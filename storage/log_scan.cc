@@ -3,87 +3,18 @@
 #include <cstring>
 #include <utility>
 
+#include "protocol/encoded_event.h"
 #include "storage/check.h"
 #include "storage/footer.h"
-#include "storage/frame_check.h"
 #include "storage/log.h"
 #include "storage/log_state.h"
+#include "storage/segment_file.h"
+#include "storage/segment_scan.h"
 
 namespace esdb::storage {
 namespace {
 
-constexpr std::size_t kScanBytes = std::size_t{1} << 20;
 constexpr std::size_t kIdSegmentsMax = 1000;
-
-using Each = std::function<Result<void>(const ScannedFrame&)>;
-
-// The bytes of one segment from an offset on, as a scan meets them: the image itself, or a buffer
-// that moves over the file.
-class ScanBytes {
- public:
-  ScanBytes(SegmentReader& reader, std::uint64_t end) : reader_(reader), end_(end) {}
-
-  // bytes [offset, offset + size), valid until the next call.
-  Result<std::span<const std::byte>> at(std::uint64_t offset, std::size_t size,
-                                        const Positions& positions) {
-    if (offset + size > end_) return reader_.damaged(offset, positions, "a frame is cut short");
-    if (reader_.is_in_memory()) return reader_.image().subspan(offset, size);
-    if (offset < begin_ || offset + size > begin_ + filled_) {
-      filled_ = std::min<std::uint64_t>(std::max(size, kScanBytes), end_ - offset);
-      begin_ = offset;
-      if (buffer_words_ * 8 < filled_) {
-        buffer_words_ = padded(filled_, 8) / 8;
-        buffer_ = std::make_unique_for_overwrite<std::uint64_t[]>(buffer_words_);
-      }
-      const std::span into(reinterpret_cast<std::byte*>(buffer_.get()), filled_);
-      if (auto done = reader_.read(offset, into, positions); !done) {
-        filled_ = 0;
-        return std::unexpected(done.error());
-      }
-    }
-    return std::span(reinterpret_cast<const std::byte*>(buffer_.get()), filled_)
-        .subspan(offset - begin_, size);
-  }
-
- private:
-  SegmentReader& reader_;
-  const std::uint64_t end_;
-  std::unique_ptr<std::uint64_t[]> buffer_{};
-  std::size_t buffer_words_ = 0;
-  std::uint64_t begin_ = 0;
-  std::size_t filled_ = 0;
-};
-
-Result<void> scan_segment(SegmentReader& reader, std::size_t from, const Each& each) {
-  auto content_end = reader.content_end();
-  if (!content_end) return std::unexpected(content_end.error());
-  ScanBytes bytes(reader, padded(*content_end, reader.unit_bytes()));
-  std::vector<ScannedRecord> records;
-  auto first = reader.frame(from);
-  if (!first) return std::unexpected(first.error());
-  std::uint64_t offset = first->offset;
-  Position next = first->first_position;
-  for (auto index = from; index < reader.frames(); ++index) {
-    const FramePlace place{reader.number(), offset, reader.seed(), reader.unit_bytes()};
-    Positions positions{next, next};
-    auto head = bytes.at(offset, sizeof(FrameHeader), positions);
-    if (!head) return std::unexpected(head.error());
-    const auto header = frame_header_at(*head, place);
-    if (!header || header->frame_number != reader.first_frame() + index)
-      return reader.damaged(offset, positions, "the header of a frame fails its checksum");
-    if (header->event_count > 0) positions.to = next.value + header->event_count - 1;
-    auto whole = bytes.at(offset, frame_bytes(*header, place.unit_bytes), positions);
-    if (!whole) return std::unexpected(whole.error());
-    if (auto why = check_content(*header, *whole, place, records); !why.empty())
-      return reader.damaged(offset, positions, "in a frame, " + why);
-    ScannedFrame frame{.kind = header->kind, .mark = mark_of(*header), .records = records};
-    if (header->kind == FrameKind::kEpoch) frame.parent_epoch_id = parent_epoch_of(*whole);
-    if (auto done = each(frame); !done) return done;
-    offset += whole->size();
-    next = next.value + header->event_count;
-  }
-  return {};
-}
 
 // The footer blocks that hold entries first..first + count of a table, read at once.
 Result<std::vector<std::byte>> read_table(SegmentReader& reader, std::uint64_t table_at,
@@ -144,15 +75,37 @@ Result<void> add_ids(SegmentReader& reader, const Segment& segment, std::size_t 
   return {};
 }
 
+// The same from the frames themselves.
+Result<void> scan_ids(SegmentReader& reader, std::size_t first, std::vector<Log::RecentId>& ids) {
+  const Position from = reader.first().value + first;
+  auto index = reader.frame_of(from);
+  if (!index) return std::unexpected(index.error());
+  return scan_segment(
+      reader, *index,
+      [&](const ScannedFrame& frame, const FrameHeader&, std::span<const std::byte>) {
+        for (const auto& record : frame.records)
+          if (record.kind == RecordKind::kEvent && record.position >= from)
+            ids.push_back({.position = record.position,
+                           .id = protocol::id_of(record.payload),
+                           .fingerprint = protocol::fingerprint_of(record.payload),
+                           .ends_commit = record.ends_commit});
+        return Result<void>{};
+      });
+}
+
 }  // namespace
 
-Result<void> Log::scan(std::uint64_t from_frame, const Each& each) const {
+Result<void> Log::scan(std::uint64_t from_frame,
+                       const std::function<Result<void>(const ScannedFrame&)>& each) const {
   const ReadScope scope(*this, *state_);
   std::uint64_t next = std::max(from_frame, scope.list().segments.front().first_frame);
   while (next <= scope.last_frame()) {
     auto reader = scope.reader(scope.list().of_frame(next));
     ESDB_CHECK(next - reader.first_frame() < reader.frames());
-    if (auto done = scan_segment(reader, next - reader.first_frame(), each); !done) return done;
+    auto done = scan_segment(reader, next - reader.first_frame(),
+                             [&](const ScannedFrame& frame, const FrameHeader&,
+                                 std::span<const std::byte>) { return each(frame); });
+    if (!done) return done;
     next = reader.first_frame() + reader.frames();
   }
   return {};
@@ -171,8 +124,21 @@ Result<std::vector<Log::RecentId>> Log::recent_ids(std::size_t count) const {
     auto reader = scope.reader(index);
     if (reader.events() == 0) continue;
     const auto skipped = first > reader.first() ? first.value - reader.first().value : 0;
-    if (auto done = add_ids(reader, scope.list().segments[index], skipped, ids); !done)
-      return std::unexpected(done.error());
+    const auto before = ids.size();
+    auto done = add_ids(reader, scope.list().segments[index], skipped, ids);
+    if (!done && done.error().code == ErrorCode::kCorrupt) {
+      // The frames are the truth; the footer is built anew from them.
+      state_->files.doubt_footer(reader.number());
+      state_->say("the footer of " + segment_name(reader.number()) +
+                  " is damaged: the ids of its events are read from its frames");
+      ids.resize(before);
+      done = scan_ids(reader, skipped, ids);
+    }
+    if (!done && done.error().code != ErrorCode::kCorrupt) return std::unexpected(done.error());
+    if (done) continue;
+    ids.clear();
+    state_->say(done.error().message + ". Retries of appends up to position " +
+                to_string(reader.last()) + " are recognised by their checks alone");
   }
   return ids;
 }

@@ -33,7 +33,7 @@ struct Log::State {
   std::uint32_t unit_bytes{};
   std::unique_ptr<File> lock{};
   std::shared_ptr<ArenaPool> arenas{};
-  FileCache files;
+  mutable FileCache files;
 
   // ---- any thread
   std::atomic<std::uint64_t> durable_frame{0};
@@ -45,6 +45,7 @@ struct Log::State {
   bool disk_is_full = false;                            // under mutex
   std::optional<std::chrono::steady_clock::time_point> prepare_again{};  // under mutex
   std::optional<std::chrono::steady_clock::time_point> witness_due{};    // under mutex
+  std::optional<std::chrono::steady_clock::time_point> mend_again{};     // under mutex
   bool wants_next = false;  // under mutex: the open segment holds a frame
 
   // ---- the writer's driver
@@ -75,11 +76,15 @@ struct Log::State {
     std::lock_guard lock_guard(mutex);
     return list;
   }
+  void say(std::string_view line) const {
+    if (options.log) options.log(line);
+  }
   Result<bool> write_due_witness(std::chrono::steady_clock::time_point now);
   Result<void> put_witness(bool clean);
   Result<bool> seal_oldest();
   Result<bool> prepare_next(std::chrono::steady_clock::time_point now);
   bool touch_ahead();
+  bool mend_doubted_footer(std::chrono::steady_clock::time_point now);
 };
 
 // What a reader sees: the segments and the end, taken in the order that makes them fit.

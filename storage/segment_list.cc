@@ -68,4 +68,21 @@ IoResult<std::shared_ptr<File>> FileCache::open(std::uint32_t number) {
   return entry.file;
 }
 
+void FileCache::doubt_footer(std::uint32_t number) {
+  std::lock_guard lock(mutex_);
+  if (!hopeless_.contains(number)) doubted_.insert(number);
+}
+
+std::optional<std::uint32_t> FileCache::doubted_footer() const {
+  std::lock_guard lock(mutex_);
+  if (doubted_.empty()) return std::nullopt;
+  return *doubted_.begin();
+}
+
+void FileCache::settle_doubt(std::uint32_t number, Settled how) {
+  std::lock_guard lock(mutex_);
+  doubted_.erase(number);
+  if (how == Settled::kHopeless) hopeless_.insert(number);
+}
+
 }  // namespace esdb::storage

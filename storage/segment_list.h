@@ -1,4 +1,5 @@
-// SegmentList: the log's segments at one moment, in order; and the sealed ones' open files.
+// SegmentList: the log's segments at one moment, in order; and the sealed ones' open files, with
+// what readers found wrong with them.
 //
 // Threads: a list is immutable; FileCache: any thread.
 #pragma once
@@ -7,6 +8,8 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -44,6 +47,12 @@ class FileCache {
 
   IoResult<std::shared_ptr<File>> open(std::uint32_t number);
 
+  // Somebody found a segment's footer damaged: the background builds it anew, once.
+  void doubt_footer(std::uint32_t number);
+  std::optional<std::uint32_t> doubted_footer() const;
+  enum class Settled : std::uint8_t { kMended, kHopeless };  // kHopeless: not to be tried again
+  void settle_doubt(std::uint32_t number, Settled how);
+
  private:
   struct Entry {
     std::shared_ptr<File> file{};
@@ -51,9 +60,10 @@ class FileCache {
   };
   Io& io_;
   const std::string directory_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::unordered_map<std::uint32_t, Entry> files_{};  // under mutex_
   std::list<std::uint32_t> uses_{};                   // under mutex_; the newest first
+  std::set<std::uint32_t> doubted_{}, hopeless_{};    // under mutex_
 };
 
 }  // namespace esdb::storage

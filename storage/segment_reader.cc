@@ -127,6 +127,18 @@ Result<const std::byte*> SegmentReader::footer_entry(std::uint64_t table_at, std
   return blocks_.back().bytes->data() + place.within;
 }
 
+bool SegmentReader::doubts_footer(const Error& error) {
+  if (error.code != ErrorCode::kCorrupt) return false;
+  files_.doubt_footer(number());
+  return true;
+}
+
+Result<SegmentFrames::Event> SegmentReader::event_from_frames(Position position) {
+  auto index = frame_of(position);
+  if (!index) return std::unexpected(index.error());
+  return frames_themselves_.event(*this, *index, position);
+}
+
 Result<SegmentReader::EventPlace> SegmentReader::event_place(Position position) {
   ESDB_CHECK(first() <= position && position <= last());
   const auto index = static_cast<std::size_t>(position.value - first().value);
@@ -135,6 +147,11 @@ Result<SegmentReader::EventPlace> SegmentReader::event_place(Position position) 
     entry = segment_.open->offset_entry(index);
   } else {
     auto found = footer_entry(segment_.sealed->offsets_at, index, sizeof(entry));
+    if (!found && doubts_footer(found.error())) {
+      auto event = event_from_frames(position);
+      if (!event) return std::unexpected(event.error());
+      return EventPlace{.offset = event->offset, .ends_commit = event->ends_commit};
+    }
     if (!found) return std::unexpected(found.error());
     std::memcpy(&entry, *found, sizeof(entry));
   }
@@ -153,6 +170,11 @@ Result<FooterId> SegmentReader::event_id(Position position) {
   const auto index = static_cast<std::size_t>(position.value - first().value);
   if (is_in_memory()) return segment_.open->id_entry(index);
   auto found = footer_entry(segment_.sealed->ids_at, index, sizeof(FooterId));
+  if (!found && doubts_footer(found.error())) {
+    auto event = event_from_frames(position);
+    if (!event) return std::unexpected(event.error());
+    return event->id;
+  }
   if (!found) return std::unexpected(found.error());
   FooterId id;
   std::memcpy(&id, *found, sizeof(id));
@@ -163,6 +185,7 @@ Result<FooterFrame> SegmentReader::frame(std::size_t index) {
   ESDB_CHECK(index < frames_);
   if (is_in_memory()) return segment_.open->frame_entry(index);
   auto found = footer_entry(segment_.sealed->frames_at, index, sizeof(FooterFrame));
+  if (!found && doubts_footer(found.error())) return frames_themselves_.frame(*this, index);
   if (!found) return std::unexpected(found.error());
   FooterFrame entry;
   std::memcpy(&entry, *found, sizeof(entry));
@@ -218,6 +241,24 @@ Result<std::uint64_t> SegmentReader::content_end() {
   if (!header) return std::unexpected(header.error());
   content_end_ = std::uint64_t{header->offset} + header->length;
   return content_end_;
+}
+
+Result<std::uint64_t> SegmentReader::frames_end() {
+  if (segment_.sealed) return segment_.sealed->frames_end;
+  auto end = content_end();
+  if (!end) return end;
+  return padded(*end, unit_bytes());
+}
+
+Result<std::uint64_t> SegmentReader::first_frame_offset() {
+  if (is_in_memory()) return first_frame_at(segment_.open->header().block_bytes);
+  const Positions all{first(), last()};
+  if (auto opened = open_file(); !opened) return std::unexpected(opened.error());
+  auto header = uninterrupted([this] { return read_segment_header(*file_); });
+  if (!header) return failed(0, all, "its header cannot be read", header.error());
+  if (!*header || (*header)->number != number() || (*header)->seed != seed_)
+    return damaged(0, all, "its header fails its checksum");
+  return first_frame_at((*header)->block_bytes);
 }
 
 }  // namespace esdb::storage

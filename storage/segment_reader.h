@@ -1,6 +1,9 @@
 // SegmentReader: one segment as one reader sees it, sealed or not: where an event lies, which frame
 // holds it, the bytes. Remembers the footer blocks it has read.
 //
+// Where a footer is damaged, the frames themselves say what it should: they are the truth. It takes
+// longer, and the background is told to build the footer anew.
+//
 // Threads: one.
 // Errors:  kCorrupt: segment, offset, positions, cause. kUnavailable: the process is short of
 //          descriptors or memory, and nothing is wrong with the store.
@@ -15,6 +18,7 @@
 
 #include "esdb/error.h"
 #include "storage/footer.h"
+#include "storage/segment_frames.h"
 #include "storage/segment_list.h"
 
 namespace esdb::storage {
@@ -66,6 +70,9 @@ class SegmentReader {
   Result<FrameHeader> frame_header(std::size_t index);
   // Behind the last record that may be shown.
   Result<std::uint64_t> content_end();
+  // Behind the last frame's last unit, in a sealed file perhaps of one that may not be shown yet.
+  Result<std::uint64_t> frames_end();
+  Result<std::uint64_t> first_frame_offset();
 
   // Bytes of the file or the image. `positions`: what an error says is touched.
   Result<void> read(std::uint64_t offset, std::span<std::byte> into, const Positions& positions);
@@ -80,6 +87,8 @@ class SegmentReader {
   };
   Result<const std::byte*> footer_entry(std::uint64_t table_at, std::size_t index,
                                         std::size_t entry_bytes);
+  Result<SegmentFrames::Event> event_from_frames(Position position);
+  bool doubts_footer(const Error& error);
   Result<void> open_file();
   std::unexpected<Error> failed(std::uint64_t offset, const Positions& positions,
                                 std::string_view what, IoError error) const;
@@ -92,6 +101,7 @@ class SegmentReader {
   std::shared_ptr<File> file_{};
   std::uint64_t content_end_ = 0;  // once it is known
   std::vector<CachedBlock> blocks_{};
+  SegmentFrames frames_themselves_{};
 };
 
 }  // namespace esdb::storage

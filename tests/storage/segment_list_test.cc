@@ -62,5 +62,22 @@ TEST(FileCache, KeepsTheFilesUsedLastAndOpensTheOthersAgain) {
   EXPECT_EQ(files.open(201).error(), IoError{ENOENT});
 }
 
+TEST(FileCache, RemembersADoubtUntilItIsSettled) {
+  MemoryIo io;
+  FileCache files(io, "store/log");
+  EXPECT_FALSE(files.doubted_footer());
+  files.doubt_footer(7);
+  files.doubt_footer(7);
+  files.doubt_footer(9);
+  EXPECT_EQ(files.doubted_footer(), 7U);
+  files.settle_doubt(7, FileCache::Settled::kMended);
+  files.settle_doubt(9, FileCache::Settled::kHopeless);
+  EXPECT_FALSE(files.doubted_footer());
+  files.doubt_footer(9);
+  EXPECT_FALSE(files.doubted_footer()) << "nothing more can be done for it";
+  files.doubt_footer(7);
+  EXPECT_EQ(files.doubted_footer(), 7U) << "it may be damaged again";
+}
+
 }  // namespace
 }  // namespace esdb::storage

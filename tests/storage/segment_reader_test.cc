@@ -87,15 +87,32 @@ TEST_F(SegmentReading, WhatIsNotDurableIsNotThere) {
   EXPECT_EQ(reader.frame_since(Time::max()).value(), 4U);
 }
 
-TEST_F(SegmentReading, ADamagedFooterBlockIsNotBelieved) {
+TEST_F(SegmentReading, ADamagedFooterIsNotBelieved) {
   overwrite(tail_.offsets_at + 10, "xx");
+  overwrite(tail_.ids_at + 10, "xx");
+  overwrite(tail_.frames_at + 10, "xx");
+  auto reader = sealed();
+  auto whole = in_memory();
+  EXPECT_FALSE(files_.doubted_footer());
+  for (Position position = 1; position <= reader.last(); position = position.value + 1) {
+    ASSERT_EQ(reader.event_place(position)->offset, whole.event_place(position)->offset);
+    ASSERT_EQ(reader.event_id(position)->id, whole.event_id(position)->id);
+    ASSERT_EQ(*reader.frame_of(position), *whole.frame_of(position));
+  }
+  EXPECT_EQ(files_.doubted_footer(), 1U);
+}
+
+TEST_F(SegmentReading, ADamagedFooterOverADamagedHeaderIsDamage) {
+  overwrite(tail_.offsets_at + 10, "xx");
+  overwrite(tail_.frames_at + 10, "xx");
+  overwrite(20, "xx");
   auto reader = sealed();
   const auto place = reader.event_place(1);
   ASSERT_FALSE(place.has_value());
   EXPECT_EQ(place.error().code, ErrorCode::kCorrupt);
   EXPECT_NE(place.error().message.find("positions 1 to 1200"), std::string::npos)
       << place.error().message;
-  EXPECT_TRUE(reader.event_place(1200).has_value());  // another block
+  EXPECT_TRUE(reader.event_id(1200).has_value());  // another block
 }
 
 TEST_F(SegmentReading, AFileThatIsGoneIsDamage) {
@@ -135,9 +152,10 @@ TEST_F(SegmentReading, WhatIsInterruptedIsRepeated) {
 
 // A sector that cannot be read is damage of its positions alone, also while memory is short.
 TEST_F(SegmentReading, AFailingSectorIsDamageThere) {
-  io_.add({.operation = Operation::kRead, .times = 2, .error = EIO});
+  io_.add({.operation = Operation::kRead, .times = 1'000, .error = EIO});
   auto reader = sealed();
   const auto place = reader.event_place(1);
+  io_.clear();
   ASSERT_FALSE(place.has_value());
   EXPECT_EQ(place.error().code, ErrorCode::kCorrupt);
   EXPECT_NE(place.error().message.find("Input/output error"), std::string::npos);
