@@ -2,7 +2,8 @@
 // answer lies in a sealed file, and appends that came while the index could not answer.
 //
 // One thread and one queue, so that requests of a session keep their order here too: while one is
-// here, those behind it come here as well.
+// here, those behind it come here as well. Retries were judged already: they go on while the index
+// cannot answer for the others.
 //
 // Threads: put() any; step() one at a time (the thread here, or a simulator).
 #pragma once
@@ -11,7 +12,6 @@
 #include <deque>
 #include <functional>
 #include <mutex>
-#include <optional>
 #include <thread>
 #include <unordered_map>
 
@@ -36,26 +36,31 @@ class Preparer {
   void put(RequestPtr request);
   void put_repeated(RequestPtr request, CommitSpan commit);
   bool holds_session(std::uint64_t session) const;
-  // Does one job; false: there was none, or the first cannot be done yet.
+  // Does one job; false: there was none, or none can be done yet. Those whose time is over
+  // meanwhile are answered wherever they stand.
   bool step();
   void close();  // what is left is answered kClosed
 
  private:
-  struct Job {
+  struct Repeat {
     RequestPtr request{};
-    std::optional<CommitSpan> repeated{};
+    CommitSpan commit{};
   };
-  void put(Job job);
+  void start();
   void run();
-  bool do_job(Job& job);
+  Result<void> prepare_one(RequestPtr& request);
+  void refuse(RequestPtr request, Error error);
+  bool refuse_late(const Error& why);
+  void answer(Repeat repeat);
   void finished(std::uint64_t session);
 
   const Sources sources_;
   const Tells tells_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<Job> jobs_;
-  std::unordered_map<std::uint64_t, std::size_t> sessions_;  // jobs here, of each
+  std::deque<RequestPtr> to_prepare_;
+  std::deque<Repeat> repeats_;
+  std::unordered_map<std::uint64_t, std::size_t> sessions_;  // of each, those to be prepared
   bool closing_ = false;
   std::thread thread_;  // started by the first put()
 };

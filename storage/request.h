@@ -68,6 +68,8 @@ struct Prepared {
     Position position{};
   };
   std::optional<Conflict> id_conflict{};
+  // A check looks beyond the log's end: the answer, unless it is a retry.
+  std::optional<Error> other_store{};
   // The commit that Request::compare names was compared: one of the two above says the outcome.
   bool compared = false;
 };
@@ -82,8 +84,10 @@ struct Request {
   std::uint64_t session = 0;
   std::size_t bytes = 0;  // what it takes in the queue
   bool prepared_again = false;
-  Position compare{};     // the writer's wish when it is: compare the commit that holds it; 0: none
-  bool admitted = false;  // has a place in the inbox while it is prepared for the first time
+  Position compare{};  // the writer's wish when it is: compare the commit that holds it; 0: none
+  // Has a place in the inbox while it is elsewhere: prepared for the first time, or answered from
+  // the log.
+  bool admitted = false;
   std::optional<Error> failed{};  // why it could not be prepared again: its answer, in its turn
 
   // A caller that gives up and the driver that takes it up decide by one exchange who was first.

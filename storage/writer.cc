@@ -254,7 +254,7 @@ void Writer::tell(Answer given) {
     case Answer::Kind::kRefused:
       return answer(std::move(given.request), std::unexpected(std::move(given.error)));
     case Answer::Kind::kRepeated:
-      inbox_.settled(given.request->bytes);
+      given.request->admitted = true;
       return tells_.answer_from_log(std::move(given.request), given.commit);
   }
 }

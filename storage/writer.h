@@ -53,7 +53,8 @@ class Writer {
   struct Tells {
     std::function<void(RequestPtr, Result<Appended>)> answer;
     std::function<void(RequestPtr)> prepare_again;
-    std::function<void(RequestPtr, CommitSpan)> answer_from_log;  // a retry's first answer
+    // A retry's first answer; its place in the inbox is given up with it.
+    std::function<void(RequestPtr, CommitSpan)> answer_from_log;
     std::function<void()> durable_moved;
     std::function<void()> background_due;  // a segment was rolled over, or the next is awaited
     std::function<void(std::string_view)> log;

@@ -156,6 +156,8 @@ struct WriterSetup {
         .prepare_again = [this](RequestPtr made) { to_prepare.push_back(std::move(made)); },
         .answer_from_log =
             [this](RequestPtr made, CommitSpan commit) {
+              EXPECT_TRUE(made->admitted) << "it keeps its place until it is answered";
+              inbox.settled(made->bytes);
               auto result = repeated(commit, *log);
               made->done(std::move(result));
             },
