@@ -164,6 +164,10 @@ Verdict judge(const Request& request, const Log& log, const TailIndex& tail,
     retry = {.kind = Verdict::Kind::kRefuse,
              .error = protocol::id_conflict(conflict->id, conflict->position)};
   if (retry.kind != Verdict::Kind::kAccept) return retry;
+  if (prepared.other_store)
+    return {.kind = Verdict::Kind::kRefuse,
+            .error = conflict ? protocol::id_conflict(conflict->id, conflict->position)
+                              : *prepared.other_store};
   Findings findings;
   if (!judge_checks(request, log, tail, findings)) return {.kind = Verdict::Kind::kPrepareAgain};
   judge_tracking(request, tail, findings);

@@ -147,9 +147,12 @@ Result<void> prepare_check(std::size_t index, Request& request, Lookup& lookup,
   if (check.kind == Check::Kind::kStream) {
     violating = first_violating(check, prepared.streams[of_check.stream], lookup);
   } else {
-    if (check.after > lookup.position())
-      return std::unexpected(protocol::beyond_the_log("check " + std::to_string(index), check.after,
-                                                      lookup.position()));
+    if (check.after > lookup.position()) {
+      if (!prepared.other_store)
+        prepared.other_store = protocol::beyond_the_log("check " + std::to_string(index),
+                                                        check.after, lookup.position());
+      return {};
+    }
     violating = first_match(check.query, check.after, lookup, sources.log);
     if (violating) of_check.conflicting = *violating;
   }

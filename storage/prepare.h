@@ -2,8 +2,8 @@
 // who serves everybody, never waits for a disk.
 //
 // Threads: any; the request belongs to the caller.
-// Errors:  kOtherStore for a check beyond the log's end; kUnavailable while the index is rebuilt;
-//          kCorrupt where a record it must compare is damaged.
+// Errors:  kUnavailable while the index is rebuilt; kCorrupt where a record it must compare is
+//          damaged.
 #pragma once
 
 #include "esdb/error.h"

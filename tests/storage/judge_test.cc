@@ -188,6 +188,39 @@ TEST(Judge, WhatCameAboveThePreparationAndLeftTheWindowIsPreparedAgain) {
   EXPECT_EQ(judges.verdict(early).kind, Kind::kRepeat);
 }
 
+TEST(Judge, ACheckBeyondTheLogIsOfAnotherStoreUnlessItIsARetry) {
+  Judges judges({.window = 2});
+  auto append = expecting({.events = {event_of("s"), event_of("t")}}, "s", Expect::none());
+  append.checks.push_back(Check::unchanged(everything(), 1000));
+  EXPECT_EQ(judges.verdict(append).error.code, ErrorCode::kOtherStore);
+  auto first = append;
+  first.checks.clear();
+  judges.append("", first);
+  EXPECT_EQ(judges.verdict(append).kind, Kind::kRepeat) << "by its ids";
+  judges.append("", one("other"));
+  EXPECT_EQ(judges.verdict(append).kind, Kind::kRepeat) << "by its check";
+  judges.append("", one("other"));
+  EXPECT_EQ(judges.verdict(append).kind, Kind::kRepeat) << "by its check alone";
+  append.events.pop_back();
+  EXPECT_EQ(judges.verdict(append).error.code, ErrorCode::kIdConflict);
+  append.events = {event_of("t")};
+  EXPECT_EQ(judges.verdict(append).error.code, ErrorCode::kOtherStore);
+}
+
+// What its checks show is compared whole; the window may have lost the beginning.
+TEST(Judge, ARetryThatItsChecksShowIsAnsweredWhereTheWindowHoldsAPartOfIt) {
+  for (const std::size_t held : {1, 2, 3}) {
+    Judges judges({.window = held});
+    const auto append =
+        expecting({.events = {event_of("s"), event_of("t"), event_of("u")}}, "s", Expect::none());
+    judges.append("", append);
+    const auto verdict = judges.verdict(append);
+    ASSERT_EQ(verdict.kind, Kind::kRepeat) << held << " ids held";
+    EXPECT_EQ(verdict.commit.first, Position{2});
+    EXPECT_EQ(verdict.commit.last, Position{4});
+  }
+}
+
 TEST(Judge, AnAppendOfTrackingAloneIsRefusedTheSecondTime) {
   Judges judges;
   const AppendRequest append{

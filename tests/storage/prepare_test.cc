@@ -50,15 +50,18 @@ TEST(Prepare, DoesNotSeeWhatIsNotDurable) {
   EXPECT_EQ(request->prepared.tracked[0], 0U);
 }
 
-TEST(Prepare, ACheckBeyondTheLogIsOfAnotherStore) {
+TEST(Prepare, KeepsThatACheckLooksBeyondTheLogAndLooksUpTheRest) {
   Begun setup;
-  auto append = one("s");
-  append.checks = {Check::unchanged(everything(), 2)};
-  Request request;
-  request.parts = encoded(append).parts;
-  const auto prepared = prepare(request, setup.sources());
-  ASSERT_FALSE(prepared);
-  EXPECT_EQ(prepared.error().code, ErrorCode::kOtherStore);
+  const auto append = expecting(one("s"), "s", Expect::none());
+  setup.append("", append);
+  auto again = append;
+  again.checks.insert(again.checks.begin(),
+                      {Check::unchanged(everything(), 3), Check::unchanged(everything(), 1000)});
+  const auto request = setup.request("", encoded(again));
+  ASSERT_TRUE(request->prepared.other_store);
+  EXPECT_EQ(request->prepared.other_store->code, ErrorCode::kOtherStore);
+  EXPECT_NE(request->prepared.other_store->message.find("check 0"), std::string::npos);
+  EXPECT_TRUE(request->prepared.retry_of);
 }
 
 TEST(Prepare, ComparesTheCommitThatViolatesACheck) {
