@@ -1,5 +1,7 @@
 #include "storage/completions.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "storage/threads.h"
@@ -11,12 +13,13 @@ Completions::Completions(Drive drive, std::function<void()> wake)
 
 Completions::~Completions() { close(); }
 
-void Completions::put(Run run) {
+template <class Put>
+void Completions::put_and_wake(const Put& put) {
   bool first = false;
   {
     const std::lock_guard lock(mutex_);
     first = waiting_.empty();
-    waiting_.push_back(std::move(run));
+    put();
     if (drive_ == Drive::kOwnThread && !thread_.joinable() && !closing_)
       thread_ = quiet_thread("esdb-complete", [this] { run_thread(); });
   }
@@ -28,16 +31,32 @@ void Completions::put(Run run) {
   }
 }
 
+void Completions::put(Run run) {
+  put_and_wake([&] { waiting_.push_back(std::move(run)); });
+}
+
+void Completions::put_all(std::vector<Run>& runs) {
+  if (runs.empty()) return;
+  put_and_wake([&] {
+    if (waiting_.empty())
+      waiting_.swap(runs);
+    else
+      std::ranges::move(runs, std::back_inserter(waiting_));
+  });
+  runs.clear();
+}
+
 void Completions::run_all() {
   const auto before = running_.exchange(std::this_thread::get_id());
+  std::vector<Run> now;
   for (;;) {
-    std::deque<Run> now;
     {
       const std::lock_guard lock(mutex_);
       now.swap(waiting_);
     }
     if (now.empty()) break;
     for (auto& run : now) run();
+    now.clear();
   }
   running_.store(before);
 }

@@ -6,10 +6,10 @@
 
 #include <atomic>
 #include <condition_variable>
-#include <deque>
 #include <functional>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 #include "esdb/event_store.h"
 
@@ -26,6 +26,8 @@ class Completions {
   Completions& operator=(const Completions&) = delete;
 
   void put(Run run);
+  // Puts all of them, and leaves the vector empty with its capacity: the thread is woken once.
+  void put_all(std::vector<Run>& runs);
   void run_all();
   // This thread is running one: a blocking call made here would wait for itself.
   bool is_running_here() const { return running_.load() == std::this_thread::get_id(); }
@@ -34,12 +36,14 @@ class Completions {
 
  private:
   void run_thread();
+  template <class Put>
+  void put_and_wake(const Put& put);
 
   const Drive drive_;
   const std::function<void()> wake_;
   std::mutex mutex_;
   std::condition_variable put_;
-  std::deque<Run> waiting_;
+  std::vector<Run> waiting_;
   bool closing_ = false;
   std::atomic<std::thread::id> running_{};
   std::thread thread_;  // started by the first put()

@@ -197,7 +197,8 @@ Result<Appended> EmbeddedStore::append(EncodedAppend append, const CallOptions& 
     }
     waiting->waiter.fire();
   };
-  const auto phase = request->phase;
+  const auto phase = std::make_shared<std::atomic<Request::Phase>>(Request::Phase::kQueued);
+  request->phase = phase;
   const auto deadline = request->deadline;
   if (auto ok = put_until(request); !ok) return std::unexpected(ok.error());
   const auto end =

@@ -158,9 +158,12 @@ Result<void> Engine::wire() {
                     .tail_bytes_max = has_files() ? tail_bytes(options_.memory) : 0,
                     .background_inline = !has_files()},
       Writer::Tells{
-          .answer = [this](
-                        RequestPtr request,
-                        Result<Appended> result) { answer(std::move(request), std::move(result)); },
+          .answer =
+              [this](RequestPtr request) {
+                if (request->blocking) return request->done(std::move(request->answer));
+                answered_.push_back(completion_of(std::move(request)));
+              },
+          .answered = [this] { completions_.put_all(answered_); },
           .prepare_again = [this](RequestPtr request) { preparer_->put(std::move(request)); },
           .answer_from_log =
               [this](RequestPtr request, CommitSpan commit) {
@@ -231,11 +234,15 @@ void Engine::run_background(const std::stop_token& stop) {
 
 // ---- answers
 
+// The request goes along, so that its memory is freed off the driver's thread.
+Completions::Run Engine::completion_of(RequestPtr request) {
+  return [request = std::move(request)] { request->done(std::move(request->answer)); };
+}
+
 void Engine::answer(RequestPtr request, Result<Appended> result) {
   if (request->blocking) return request->done(std::move(result));
-  completions_.put([done = std::move(request->done), result = std::move(result)]() mutable {
-    done(std::move(result));
-  });
+  request->answer = std::move(result);
+  completions_.put(completion_of(std::move(request)));
 }
 
 void Engine::deliver(std::shared_ptr<Place> place, Result<Batch> batch) {
@@ -285,16 +292,20 @@ Position Engine::durable() {
 }
 
 Engine::Entered Engine::enter() {
+  calls_.fetch_add(1);
+  if (!closing_.load()) return Entered(this);
+  leave();
+  return Entered(nullptr);
+}
+
+void Engine::leave() {
+  if (calls_.fetch_sub(1) != 1 || !closing_.load()) return;
   const std::lock_guard lock(calls_mutex_);
-  if (closing_) return Entered(nullptr);
-  ++calls_;
-  return Entered(this);
+  calls_changed_.notify_all();
 }
 
 Engine::Entered::~Entered() {
-  if (engine_ == nullptr) return;
-  const std::lock_guard lock(engine_->calls_mutex_);
-  if (--engine_->calls_ == 0) engine_->calls_changed_.notify_all();
+  if (engine_ != nullptr) engine_->leave();
 }
 
 void Engine::advance() {
@@ -306,10 +317,7 @@ void Engine::advance() {
 void Engine::close() {
   const std::lock_guard only_once(close_mutex_);
   if (std::exchange(closed_, true)) return;
-  {
-    const std::lock_guard lock(calls_mutex_);
-    closing_ = true;
-  }
+  closing_.store(true);
   if (!readers_) return;  // it did not open
   inbox_.close();
   arrivals_.moved();

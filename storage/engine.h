@@ -81,7 +81,9 @@ class Engine {
   void run_indexer(const std::stop_token& stop);
   void run_background(const std::stop_token& stop);
   Result<void> fill_window();
+  static Completions::Run completion_of(RequestPtr request);
   void answer(RequestPtr request, Result<Appended> result);
+  void leave();
   void deliver(std::shared_ptr<Place> place, Result<Batch> batch);
   void stop_writing();
   void stop_indexing();
@@ -99,6 +101,7 @@ class Engine {
   Driver driver_;
   std::unique_ptr<Ring> ring_;
   Completions completions_;
+  std::vector<Completions::Run> answered_;  // by the writer in this turn: its driver's
   Arrivals arrivals_;
   std::unique_ptr<Writer> writer_;
   std::unique_ptr<Preparer> preparer_;
@@ -108,10 +111,12 @@ class Engine {
   std::stop_source driving_stop_, indexing_stop_, background_stop_;
   Waiter indexing_wake_, background_wake_;
 
+  // A call counts itself before it looks whether the store closes, and close() says so before it
+  // looks at the count: one of them sees the other.
   std::atomic<bool> closing_{false};
+  std::atomic<std::size_t> calls_{0};
   std::mutex calls_mutex_;
-  std::condition_variable calls_changed_;
-  std::size_t calls_ = 0;
+  std::condition_variable calls_changed_;  // the last call has left a store that closes
   bool closed_ = false;
   std::mutex close_mutex_;
 };

@@ -64,11 +64,11 @@ void Inbox::take(std::vector<RequestPtr>& again, std::vector<RequestPtr>& fresh)
   waiting_bytes_ = 0;
 }
 
-void Inbox::settled(std::size_t bytes) {
+void Inbox::settled(std::size_t bytes, std::size_t count) {
   {
     const std::lock_guard lock(mutex_);
-    ESDB_CHECK(count_ > 0 && bytes_ >= bytes);
-    --count_;
+    ESDB_CHECK(count_ >= count && bytes_ >= bytes);
+    count_ -= count;
     bytes_ -= bytes;
   }
   room_.notify_all();  // one that settles may make room for several
@@ -77,11 +77,6 @@ void Inbox::settled(std::size_t bytes) {
 bool Inbox::empty() const {
   const std::lock_guard lock(mutex_);
   return fresh_.empty() && again_.empty();
-}
-
-std::size_t Inbox::waiting_bytes() const {
-  const std::lock_guard lock(mutex_);
-  return waiting_bytes_;
 }
 
 void Inbox::close() {

@@ -7,6 +7,7 @@
 // Threads: any.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
@@ -40,11 +41,11 @@ class Inbox {
 
   // Takes everything that waits, in order; those prepared again first.
   void take(std::vector<RequestPtr>& again, std::vector<RequestPtr>& fresh);
-  // The writer has answered a request of so many bytes, or laid it out.
-  void settled(std::size_t bytes);
+  // Requests left, answered: so many, of so many bytes together.
+  void settled(std::size_t bytes, std::size_t count = 1);
   bool empty() const;
-  std::size_t waiting_bytes() const;  // put and not yet taken
-  void close();                       // wakes put_until()
+  std::size_t waiting_bytes() const { return waiting_bytes_.load(); }  // put and not yet taken
+  void close();                                                        // wakes put_until()
 
  private:
   bool has_room(std::size_t bytes) const {
@@ -57,7 +58,7 @@ class Inbox {
   std::vector<RequestPtr> fresh_, again_;
   std::size_t count_ = 0;  // put and not yet settled
   std::size_t bytes_ = 0;
-  std::size_t waiting_bytes_ = 0;
+  std::atomic<std::size_t> waiting_bytes_{0};  // changed with the mutex held
   bool closed_ = false;
 };
 

@@ -2,8 +2,7 @@
 // it stood in the queue, and who waits for the answer.
 //
 // Threads: owned by one at a time (caller or preparer, then the writer's driver); `phase` is the
-// one
-//          word both a waiting caller and the driver touch.
+//          one word that both a waiting caller and the driver touch.
 #pragma once
 
 #include <atomic>
@@ -90,9 +89,20 @@ struct Request {
   bool admitted = false;
   std::optional<Error> failed{};  // why it could not be prepared again: its answer, in its turn
 
-  // A caller that gives up and the driver that takes it up decide by one exchange who was first.
+  Result<Appended> answer{};  // what `done` is called with
+
+  // Of a blocking append, null otherwise: a caller that gives up and the driver that takes it up
+  // decide by one exchange who was first.
   enum class Phase : std::uint8_t { kQueued, kTaken, kAbandoned };
-  std::shared_ptr<std::atomic<Phase>> phase = std::make_shared<std::atomic<Phase>>(Phase::kQueued);
+  std::shared_ptr<std::atomic<Phase>> phase{};
+  bool is_abandoned() const { return phase && phase->load() == Phase::kAbandoned; }
+  bool take_up() const {  // false: its caller gave up
+    auto queued = Phase::kQueued;
+    return !phase || phase->compare_exchange_strong(queued, Phase::kTaken);
+  }
+  void put_back() const {
+    if (phase) phase->store(Phase::kQueued);
+  }
 };
 
 using RequestPtr = std::unique_ptr<Request>;

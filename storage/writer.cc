@@ -39,6 +39,7 @@ void Writer::advance() {
     if (!is_read_only()) tail_.freeze_when_due(io_.steady());
   } while (reap());  // a ring that finishes at once is asked again: its answers make room
   expire();
+  finish_answers();
   needs_ticks_ = stalled_ || !in_flight_.empty() || !held_.empty();
 }
 
@@ -79,6 +80,7 @@ void Writer::take() {
     pending_.push_front(std::move(request));
   }
   for (auto& request : taken_fresh_) {
+    for (const auto& event : request->parts->events) window_.prefetch(event.id);
     pending_bytes_ += request->bytes;
     pending_.push_back(std::move(request));
   }
@@ -152,13 +154,12 @@ void Writer::drop_late() {
 
 // A request whose caller gave up, or whose time is over before it was taken up.
 bool Writer::drop_if_late(RequestPtr& request) {
-  auto expected = Request::Phase::kQueued;
-  const bool abandoned = request->phase->load() == Request::Phase::kAbandoned;
+  const bool abandoned = request->is_abandoned();
   const bool stopped = request->stop.stop_requested();
   const bool late = io_.steady() >= request->deadline;
   if (!abandoned && !stopped && !late) return false;
-  if (abandoned || !request->phase->compare_exchange_strong(expected, Request::Phase::kTaken)) {
-    inbox_.settled(request->bytes);
+  if (abandoned || !request->take_up()) {
+    settle(*request);
     request.reset();
     return true;
   }
@@ -212,7 +213,10 @@ void Writer::deliver_durable() {
     in_flight_.pop_front();
     for (auto& answer : answers) tell(std::move(answer));
   }
-  if (moved) log_.acknowledged(io_.steady());
+  if (moved) {
+    log_.acknowledged(io_.steady());
+    finish_answers();  // they need not wait for the next frame
+  }
   if (is_read_only()) fail_in_flight();
 }
 
@@ -250,11 +254,10 @@ void Writer::tell(Answer given) {
   if (!given.request) return;  // told when its time was over
   switch (given.kind) {
     case Answer::Kind::kAppended:
-      return answer(std::move(given.request), std::move(given.appended));
     case Answer::Kind::kRefused:
-      return answer(std::move(given.request), std::unexpected(std::move(given.error)));
+      return answer(std::move(given.request));
     case Answer::Kind::kRepeated:
-      given.request->admitted = true;
+      settle(*given.request);
       return tells_.answer_from_log(std::move(given.request), given.commit);
   }
 }
@@ -290,15 +293,32 @@ void Writer::tell_late(Answer given) {
 // The place in its session is kept: what comes behind it waits.
 void Writer::hold(RequestPtr request, Position compare) {
   if (compare) request->compare = compare;
-  request->phase->store(Request::Phase::kQueued);
+  request->put_back();
   request->prepared_again = true;
   if (request->session != 0) held_.try_emplace(request->session);
   tells_.prepare_again(std::move(request));
 }
 
 void Writer::answer(RequestPtr request, Result<Appended> result) {
-  inbox_.settled(request->bytes);
-  tells_.answer(std::move(request), std::move(result));
+  request->answer = std::move(result);
+  answer(std::move(request));
+}
+
+void Writer::answer(RequestPtr request) {
+  settle(*request);
+  tells_.answer(std::move(request));
+}
+
+// One word to the inbox, and one to whoever runs completions, for all answers of a turn.
+void Writer::settle(const Request& request) {
+  ++settled_count_;
+  settled_bytes_ += request.bytes;
+}
+
+void Writer::finish_answers() {
+  if (settled_count_ == 0) return;
+  inbox_.settled(std::exchange(settled_bytes_, 0), std::exchange(settled_count_, 0));
+  tells_.answered();
 }
 
 // An append whose commit's write failed keeps an unknown outcome; one that is durable is still
@@ -330,9 +350,8 @@ void Writer::refuse_pending() {
     for (auto& request : behind) pending_.push_back(std::move(request));
   held_.clear();
   for (auto& request : std::exchange(pending_, {})) {
-    auto expected = Request::Phase::kQueued;
-    if (!request->phase->compare_exchange_strong(expected, Request::Phase::kTaken)) {
-      inbox_.settled(request->bytes);
+    if (!request->take_up()) {
+      settle(*request);
     } else if (shut_) {
       answer(std::move(request),
              std::unexpected(error_of(ErrorCode::kClosed, "append: the store was closed")));

@@ -51,7 +51,8 @@ class Writer {
   };
   // What the writer tells, on the driver's thread. None of them may call back.
   struct Tells {
-    std::function<void(RequestPtr, Result<Appended>)> answer;
+    std::function<void(RequestPtr)> answer;  // with Request::answer
+    std::function<void()> answered;          // those were all for now
     std::function<void(RequestPtr)> prepare_again;
     // A retry's first answer; its place in the inbox is given up with it.
     std::function<void(RequestPtr, CommitSpan)> answer_from_log;
@@ -88,9 +89,8 @@ class Writer {
  private:
   struct Answer {
     RequestPtr request{};
+    // The first two are answered with Request::answer.
     enum class Kind : std::uint8_t { kAppended, kRefused, kRepeated } kind{};
-    Appended appended{};
-    Error error{};
     CommitSpan commit{};
   };
   struct InFlight {
@@ -123,6 +123,9 @@ class Writer {
   void tell_late(Answer answer);
   void hold(RequestPtr request, Position compare);
   void answer(RequestPtr request, Result<Appended> result);
+  void answer(RequestPtr request);
+  void settle(const Request& request);
+  void finish_answers();
   void refuse_while_read_only(RequestPtr request);
   void refuse_pending();
 
@@ -150,7 +153,9 @@ class Writer {
   std::chrono::steady_clock::time_point expire_at_{};
   bool disk_full_ = false;  // as of the last attempt to make room
   bool shut_ = false;
+  std::size_t settled_count_ = 0, settled_bytes_ = 0;  // not yet said to the inbox
   std::vector<RequestPtr> taken_again_, taken_fresh_;  // kept for their capacity
+  std::vector<std::size_t> place_of_;
 
   std::atomic<bool> read_only_{false};
   mutable std::mutex state_mutex_;

@@ -33,9 +33,8 @@ Writer::Placed Writer::place(RequestPtr& request) {
     if (!make_room(bytes, events)) return Placed::kStalled;
     disk_full = disk_full_;
   }
-  auto expected = Request::Phase::kQueued;
-  if (!request->phase->compare_exchange_strong(expected, Request::Phase::kTaken)) {
-    inbox_.settled(request->bytes);
+  if (!request->take_up()) {
+    settle(*request);
     return Placed::kYes;  // its caller gave up this very moment
   }
   auto verdict = judge(*request, log_, tail_, window_);
@@ -51,10 +50,9 @@ Writer::Placed Writer::place(RequestPtr& request) {
       }
       break;
     case Verdict::Kind::kRefuse:
-      give({.request = std::move(request),
-            .kind = Answer::Kind::kRefused,
-            .error = std::move(verdict.error)},
-           verdict.rests_on, verdict.rests_on_tracking);
+      request->answer = std::unexpected(std::move(verdict.error));
+      give({.request = std::move(request), .kind = Answer::Kind::kRefused}, verdict.rests_on,
+           verdict.rests_on_tracking);
       break;
     case Verdict::Kind::kRepeat:
       give({.request = std::move(request),
@@ -115,11 +113,10 @@ void Writer::accept(RequestPtr request, std::size_t content_bytes) {
     log_.add_tracking(parts.tracking[i].source, parts.tracking[i].position, last);
     tail_.add_tracking(parts.tracking[i].source, parts.tracking[i].position);
   }
-  Answer answer{.kind = Answer::Kind::kAppended};
-  auto& appended = answer.appended;
+  Appended appended;
   appended.committed = log_.last_commit_time();
   for (auto& stream : prepared.streams) stream.head = head_of(stream, tail_);
-  std::vector<std::size_t> place_of(prepared.streams.size(), 0);  // 1 + place in the answer
+  place_of_.assign(prepared.streams.size(), 0);  // 1 + place in the answer
   for (std::size_t i = 0; i < parts.events.size(); ++i) {
     const auto& event = parts.events[i];
     const auto& named = prepared.events[i];
@@ -144,14 +141,14 @@ void Writer::accept(RequestPtr request, std::size_t content_bytes) {
     window_.add(position, IdWindow::entry(event.id, event.fingerprint, last));
     if (i == 0) appended.first = position;
     appended.last = position;
-    if (place_of[named.stream] == 0) {
+    if (place_of_[named.stream] == 0) {
       appended.streams.push_back({.stream = std::string(event.stream)});
-      place_of[named.stream] = appended.streams.size();
+      place_of_[named.stream] = appended.streams.size();
     }
-    appended.streams[place_of[named.stream] - 1].version = version;
+    appended.streams[place_of_[named.stream] - 1].version = version;
   }
-  answer.request = std::move(request);
-  frame_answers_.push_back(std::move(answer));
+  request->answer = std::move(appended);
+  frame_answers_.push_back({.request = std::move(request), .kind = Answer::Kind::kAppended});
 }
 
 void Writer::end_frame() {

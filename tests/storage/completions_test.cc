@@ -47,6 +47,24 @@ TEST(Completions, WakeTheProgramsLoopOnceForAllThatWait) {
   EXPECT_EQ(wakes, 2);
 }
 
+TEST(Completions, AllOfATurnGoInOrderBehindWhatWaitsAndWakeOnce) {
+  int wakes = 0;
+  std::vector<int> order;
+  Completions completions(Drive::kCaller, [&] { ++wakes; });
+  std::vector<Completions::Run> runs;
+  const auto turn = [&](int from) {
+    for (int i = from; i < from + 3; ++i) runs.push_back([&order, i] { order.push_back(i); });
+    completions.put_all(runs);
+    EXPECT_TRUE(runs.empty());
+  };
+  turn(0);
+  turn(3);
+  completions.put_all(runs);
+  EXPECT_EQ(wakes, 1);
+  completions.run_all();
+  EXPECT_EQ(order, (std::vector{0, 1, 2, 3, 4, 5}));
+}
+
 TEST(Completions, OneThatPutsAnotherIsFollowedByIt) {
   std::vector<int> order;
   Completions completions(Drive::kCaller, [] {});

@@ -163,7 +163,7 @@ TEST(Writer, WhatIsLateStoppedOrAbandonedIsNotTakenUp) {
   auto stopped = setup.request("stopped", encoded(one("s")));
   stopped->stop = stop.get_token();
   auto abandoned = setup.request("abandoned", encoded(one("s")));
-  abandoned->phase->store(Request::Phase::kAbandoned);
+  abandoned->phase = std::make_shared<std::atomic<Request::Phase>>(Request::Phase::kAbandoned);
   setup.put(std::move(late));
   setup.put(std::move(stopped));
   setup.put(std::move(abandoned));

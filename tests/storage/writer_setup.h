@@ -151,19 +151,19 @@ struct WriterSetup {
 
  private:
   Writer::Tells tells() {
-    return {
-        .answer = [](RequestPtr made, Result<Appended> result) { made->done(std::move(result)); },
-        .prepare_again = [this](RequestPtr made) { to_prepare.push_back(std::move(made)); },
-        .answer_from_log =
-            [this](RequestPtr made, CommitSpan commit) {
+    return {.answer = [](RequestPtr made) { made->done(std::move(made->answer)); },
+            .answered = [] {},
+            .prepare_again = [this](RequestPtr made) { to_prepare.push_back(std::move(made)); },
+            .answer_from_log =
+                [this](RequestPtr made, CommitSpan commit) {
               EXPECT_TRUE(made->admitted) << "it keeps its place until it is answered";
               inbox.settled(made->bytes);
-              auto result = repeated(commit, *log);
-              made->done(std::move(result));
-            },
-        .durable_moved = [this] { ++durable_moves; },
-        .background_due = [] {},
-        .log = [this](std::string_view line) { said.emplace_back(line); }};
+                  auto result = repeated(commit, *log);
+                  made->done(std::move(result));
+                },
+            .durable_moved = [this] { ++durable_moves; },
+            .background_due = [] {},
+            .log = [this](std::string_view line) { said.emplace_back(line); }};
   }
 };
 
