@@ -257,7 +257,7 @@ void Writer::tell(Answer given) {
     case Answer::Kind::kRefused:
       return answer(std::move(given.request));
     case Answer::Kind::kRepeated:
-      settle(*given.request);
+      given.request->admitted = true;
       return tells_.answer_from_log(std::move(given.request), given.commit);
   }
 }
