@@ -175,7 +175,7 @@ Error Connection::not_greeted(const kj::Exception& error) const {
   if (!stream_.has_received())
     return unavailable(url_ +
                        ": what listens there closed the connection without a word: it has "
-                       "too many connections, or is no esdb-server");
+                       "far too many connections, serves another user, or is no esdb-server");
   return unavailable(url_ + ": the connection broke before the server had said hello");
 }
 

@@ -6,7 +6,7 @@
 namespace esdb::client {
 namespace {
 
-constexpr std::chrono::milliseconds kPauseFirst{10}, kPauseLast{2000};
+constexpr std::chrono::milliseconds kPauseFirst{10}, kPauseLast{2000}, kPauseLastHere{250};
 
 bool gets_better(ErrorCode code) {
   return code == ErrorCode::kUnavailable || code == ErrorCode::kOverloaded;
@@ -14,13 +14,20 @@ bool gets_better(ErrorCode code) {
 
 }  // namespace
 
+std::chrono::milliseconds pause_after(unsigned failures, Address::Kind kind, double chance) {
+  const auto last = kind == Address::Kind::kUnix ? kPauseLastHere : kPauseLast;
+  const auto longest = std::min(last, kPauseFirst * (1 << std::min(failures, 8u)));
+  return std::chrono::floor<std::chrono::milliseconds>(longest / 2 + longest / 2 * chance);
+}
+
 Link::Link(kj::AsyncIoContext& loop, Address address, std::function<void(std::string_view)> log)
     : loop_(loop),
       timer_(loop.provider->getTimer()),
       address_(std::move(address)),
       log_(std::move(log)),
       last_heard_(timer_.now()),
-      last_error_{.code = ErrorCode::kUnavailable, .message = address_.url() + ": not connected"},
+      last_error_{.code = ErrorCode::kUnavailable,
+                  .message = address_.url() + ": the server has not answered yet"},
       chance_(std::random_device{}()),
       tasks_(std::in_place, static_cast<kj::TaskSet::ErrorHandler&>(*this)) {}
 
@@ -89,9 +96,8 @@ void Link::broke(std::uint64_t generation) {
 void Link::failed(Error why, bool is_final) {
   state_ = State::kDown;
   last_error_ = why;
-  auto length = std::min(kPauseLast, kPauseFirst * (1 << std::min(failures_, 8u)));
-  ++failures_;
-  length = length / 2 + length * static_cast<int>(chance_() % 1000) / 1000;
+  const auto length =
+      pause_after(failures_++, address_.kind, std::uniform_real_distribution<>(0, 1)(chance_));
   pausing_ = true;
   tasks_->add(timer_.afterDelay(length.count() * kj::MILLISECONDS).then([this]() {
     pausing_ = false;

@@ -23,6 +23,11 @@
 
 namespace esdb::client {
 
+// Before the next attempt, when so many have failed one after the other; `chance` is in [0, 1). A
+// server on this machine is asked more often: it costs nothing, and one that was started again is
+// found at once.
+std::chrono::milliseconds pause_after(unsigned failures, Address::Kind kind, double chance);
+
 class Link final : private kj::TaskSet::ErrorHandler {
  public:
   // Who uses the link. Called from the loop, never within a call of theirs.

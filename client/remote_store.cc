@@ -13,7 +13,6 @@
 namespace esdb::client {
 namespace {
 
-constexpr std::chrono::milliseconds kOpenTime = std::chrono::seconds(10);
 constexpr std::size_t kCallBytes = 512;  // what a call takes besides its append
 constexpr std::chrono::milliseconds kLongest = std::chrono::days{365};
 
@@ -287,13 +286,12 @@ void RemoteStore::close() {
 Result<std::unique_ptr<EventStore>> open_remote(Address address, const OpenOptions& options) {
   auto shared = std::make_shared<Shared>(std::move(address), options);
   if (const auto& failure = shared->failure()) return std::unexpected(*failure);
-  const auto timeout = std::min(kOpenTime, options.timeout);
   auto connected = shared->block<bool>(
       {},
       [&](std::uint64_t id, const std::shared_ptr<Answer<bool>>& answer) {
         const auto done = share<bool>([answer](auto result) { answer->set(std::move(result)); });
         auto made = make_call<bool>(
-            deadline_in(timeout), done,
+            deadline_in(options.timeout), done,
             [done](protocol::Session::Client&, std::chrono::milliseconds) -> Call::Sent {
               (*done)(true);
               return std::optional<Error>();

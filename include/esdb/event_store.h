@@ -177,7 +177,7 @@ class EventStore {
 };
 
 // ./data | /abs/path | memory: | memory:NAME (shared in this process while open) | unix:PATH |
-// esdb://HOST[:PORT] | esdbs://...
+// esdb://HOST[:PORT] | esdbs://...  A server: one attempt of min(5 s, timeout), or kUnavailable.
 Result<std::unique_ptr<EventStore>> open(std::string_view url, const OpenOptions& options = {});
 
 template <std::invocable<RecordedEvent> Handler>

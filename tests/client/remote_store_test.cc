@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "server/endpoint.h"
 #include "tests/client/stub_store.h"
 #include "tests/fixtures/reference_store.h"
 #include "tests/server/running_server.h"
@@ -127,12 +128,19 @@ TEST(RemoteStore, AServerThatGoesAwayIsWaitedForAndMissedAfterTheDeadline) {
   const auto served = reference();
   auto server = std::make_unique<RunningServer>(
       *served, std::vector<std::string>{"unix:" + scratch.path() + "/s"});
-  const auto store = open_at(server->url()).value();
+  std::promise<void> noticed;
+  std::atomic<bool> told = false;
+  const auto log = [&](std::string_view) {
+    if (!told.exchange(true)) noticed.set_value();
+  };
+  const auto store = open_at(server->url(), {.timeout = 10s, .log = log}).value();
   auto cursor = store->subscribe(everything());
   ASSERT_TRUE(store->append("s", {.type = "T"}));
   ASSERT_EQ(cursor.next()->size(), 1u);
   const auto url = server->url();
   server.reset();
+  // What is sent before that may have been written.
+  noticed.get_future().wait();
 
   const auto late = store->append("s", {.type = "T"}, {.timeout = 50ms});
   ASSERT_FALSE(late);
@@ -277,6 +285,32 @@ TEST(RemoteStore, SomethingElseThatAnswersIsNamed) {
   const auto silent = met_with("hang up");
   EXPECT_EQ(silent.code, ErrorCode::kUnavailable);
   EXPECT_NE(silent.message.find("without a word"), std::string::npos) << silent.message;
+}
+
+TEST(RemoteStore, AServerThatDoesNotAnswerIsGivenUpWhenTheTimeoutHasPassed) {
+  const ScratchDirectory scratch;
+  const auto deaf =
+      server::listen_at(server::parse_endpoint("unix:" + scratch.path() + "/s").value());
+  ASSERT_TRUE(deaf);
+  const auto begun = std::chrono::steady_clock::now();
+  const auto store = open_at("unix:" + scratch.path() + "/s", {.timeout = 200ms});
+  ASSERT_FALSE(store);
+  EXPECT_GE(std::chrono::steady_clock::now() - begun, 200ms);
+  EXPECT_EQ(store.error().code, ErrorCode::kUnavailable);
+  EXPECT_NE(store.error().message.find("has not answered"), std::string::npos)
+      << store.error().message;
+}
+
+TEST(RemoteStore, AServerThatDoesNotAnswerIsGivenUpAfterFiveSecondsWhateverTheTimeout) {
+  const ScratchDirectory scratch;
+  const auto deaf =
+      server::listen_at(server::parse_endpoint("unix:" + scratch.path() + "/s").value());
+  ASSERT_TRUE(deaf);
+  const auto begun = std::chrono::steady_clock::now();
+  const auto store = open_at("unix:" + scratch.path() + "/s", {.timeout = 1h});
+  ASSERT_FALSE(store);
+  EXPECT_GE(std::chrono::steady_clock::now() - begun, 5s);
+  EXPECT_EQ(store.error().code, ErrorCode::kUnavailable);
 }
 
 // ---- manners
