@@ -23,7 +23,7 @@ struct IdHash {
   }
 };
 
-// Streams by name, each once. Appends mostly write one stream many times in a row.
+// Streams by name, each once. Appends mostly write one stream many times in a row, or a few.
 class StreamTable {
  public:
   explicit StreamTable(Prepared& prepared) : prepared_(prepared) {}
@@ -31,16 +31,32 @@ class StreamTable {
   std::size_t index_of(std::string_view name) {
     auto& streams = prepared_.streams;
     if (!streams.empty() && streams[last_].name.text == name) return last_;
-    const auto [at, added] = by_name_.try_emplace(name, streams.size());
-    if (added)
-      streams.push_back({.name = term(TermClass::kStream, name),
-                         .category = term(TermClass::kCategory, category_of(name))});
-    return last_ = at->second;
+    if (const auto known = find(name)) return last_ = *known;
+    last_ = streams.size();
+    streams.push_back({.name = term(TermClass::kStream, name),
+                       .category = term(TermClass::kCategory, category_of(name))});
+    if (streams.size() > kFew)
+      for (std::size_t i = by_name_.size(); i <= last_; ++i)
+        by_name_.emplace(streams[i].name.text, i);
+    return last_;
   }
 
  private:
+  static constexpr std::size_t kFew = 8;  // so many are looked through, more are hashed
+
+  std::optional<std::size_t> find(std::string_view name) const {
+    const auto& streams = prepared_.streams;
+    if (streams.size() > kFew) {
+      const auto at = by_name_.find(name);
+      return at == by_name_.end() ? std::nullopt : std::optional(at->second);
+    }
+    for (std::size_t i = 0; i < streams.size(); ++i)
+      if (streams[i].name.text == name) return i;
+    return std::nullopt;
+  }
+
   Prepared& prepared_;
-  std::unordered_map<std::string_view, std::size_t> by_name_;
+  std::unordered_map<std::string_view, std::size_t> by_name_;  // all of them, or none
   std::size_t last_ = 0;
 };
 
