@@ -18,7 +18,9 @@ Transfer::Next Transfer::fail(int number) {
 }
 
 Transfer::Next Transfer::advance(std::int64_t result) {
-  if (result == -EINTR || result == -EAGAIN)
+  // Cancelled: the thread that submitted it ended while the kernel worked on it in that thread's
+  // name. Nobody here cancels anything.
+  if (result == -EINTR || result == -EAGAIN || result == -ECANCELED)
     return ++interrupted_ > kInterruptionsMax ? fail(static_cast<int>(-result)) : Next::kAgain;
   if (result < 0) return fail(static_cast<int>(-result));
   ESDB_CHECK(static_cast<std::size_t>(result) <= rest());

@@ -40,10 +40,12 @@ TEST(Transfer, IsRepeatedWhenInterruptedEightTimesAtMost) {
             512);
   Transfer broken(Kind::kWrite, 512, 512);
   EXPECT_EQ(after(broken, std::vector<std::int64_t>(9, -EINTR)), -EINTR);
+  Transfer orphaned(Kind::kWrite, 1024, 512);  // its thread ended
+  EXPECT_EQ(after(orphaned, {512, -ECANCELED, 512}), 1024);
 }
 
 TEST(Transfer, FailsWithTheDevicesError) {
-  for (const int error : {EIO, ENOSPC, ECANCELED}) {
+  for (const int error : {EIO, ENOSPC, ETIMEDOUT}) {
     Transfer transfer(Kind::kWrite, 512, 512);
     EXPECT_EQ(after(transfer, {-error}), -error);
   }
