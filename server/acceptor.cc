@@ -17,7 +17,8 @@ namespace esdb::server {
 namespace {
 
 constexpr int kSocketBufferBytes = 2 << 20;
-constexpr int kAcceptedInATurn = 64;
+// Then these are heard: of many that come at once few are taken for silent ones.
+constexpr int kAcceptedInATurn = 16;
 constexpr std::chrono::milliseconds kPauseFirst{20}, kPauseLast{1000};
 
 kj::AutoCloseFd reserve_descriptor() {
@@ -79,7 +80,7 @@ kj::Promise<void> Acceptor::accept_some() {
         return pause(errno);
     }
   }
-  return kj::evalLater([this]() { return accept_some(); });
+  return timer_.afterDelay(0 * kj::MILLISECONDS).then([this]() { return accept_some(); });
 }
 
 kj::Promise<void> Acceptor::pause(int error) {

@@ -149,11 +149,12 @@ void keep_memory() {
   ::mallopt(M_TRIM_THRESHOLD, 16 << 20);
 }
 
-// The default socket's directory is the server's to make; any other is the operator's.
-void make_default_directory(const CommandLine& line, const Settings& settings) {
-  if (!line.said.listen.empty() || settings.listen.size() != 1) return;
-  const auto& path = settings.listen.front().path;
-  if (path == "/run/esdb/esdb.sock") ::mkdir("/run/esdb", 0755);
+// /run is empty when the machine starts, and only systemd, for a service, makes /run/esdb in it:
+// for root at a terminal the server does, for itself alone. Every other directory is the operator's
+// to make, and listening says when it is missing.
+void make_default_directory(const Settings& settings) {
+  for (const auto& endpoint : settings.listen)
+    if (endpoint.path == "/run/esdb/esdb.sock") ::mkdir("/run/esdb", 0700);
 }
 
 OpenOptions open_options(const Settings& settings) {
@@ -229,7 +230,7 @@ int run(int argc, char** argv) {
   ::umask(0077);
   keep_memory();
   start_log(settings->log_level);
-  make_default_directory(line, *settings);
+  make_default_directory(*settings);
   // Before any thread exists, so that all of them leave the signals to this one.
   kj::UnixEventPort::captureSignal(SIGTERM);
   kj::UnixEventPort::captureSignal(SIGINT);
