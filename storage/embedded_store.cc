@@ -214,6 +214,12 @@ Result<Appended> EmbeddedStore::append(EncodedAppend append, const CallOptions& 
         stopped
             ? error_of(ErrorCode::kCancelled, "append: stopped before it was taken up")
             : error_of(ErrorCode::kTimedOut, "append: the deadline passed before it was taken up"));
+  if (queued == Request::Phase::kRefused)
+    return std::unexpected(
+        error_of(stopped ? ErrorCode::kCancelled : ErrorCode::kTimedOut,
+                 std::string("append: nothing was written; why it does not hold was not yet "
+                             "durable when ") +
+                     (stopped ? "it was stopped" : "the deadline passed")));
   return std::unexpected(error_of(
       ErrorCode::kOutcomeUnknown,
       std::string("append: ") + (stopped ? "stopped" : "the deadline passed") +

@@ -93,12 +93,17 @@ struct Request {
 
   // Of a blocking append, null otherwise: a caller that gives up and the driver that takes it up
   // decide by one exchange who was first.
-  enum class Phase : std::uint8_t { kQueued, kTaken, kAbandoned };
+  enum class Phase : std::uint8_t {
+    kQueued,
+    kTaken,
+    kRefused,  // nothing of it is written; its answer may wait for what it rests on
+    kAbandoned,
+  };
   std::shared_ptr<std::atomic<Phase>> phase{};
   bool is_abandoned() const { return phase && phase->load() == Phase::kAbandoned; }
-  bool take_up() const {  // false: its caller gave up
+  bool take_up(Phase as = Phase::kTaken) const {  // false: its caller gave up
     auto queued = Phase::kQueued;
-    return !phase || phase->compare_exchange_strong(queued, Phase::kTaken);
+    return !phase || phase->compare_exchange_strong(queued, as);
   }
   void put_back() const {
     if (phase) phase->store(Phase::kQueued);

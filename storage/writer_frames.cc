@@ -33,11 +33,16 @@ Writer::Placed Writer::place(RequestPtr& request) {
     if (!make_room(bytes, events)) return Placed::kStalled;
     disk_full = disk_full_;
   }
-  if (!request->take_up()) {
+  auto verdict = judge(*request, log_, tail_, window_);
+  if (verdict.kind == Verdict::Kind::kPrepareAgain) {
+    hold(std::move(request), verdict.compare);
+    return Placed::kYes;
+  }
+  const bool refused = verdict.kind == Verdict::Kind::kRefuse;
+  if (!request->take_up(refused ? Request::Phase::kRefused : Request::Phase::kTaken)) {
     settle(*request);
     return Placed::kYes;  // its caller gave up this very moment
   }
-  auto verdict = judge(*request, log_, tail_, window_);
   switch (verdict.kind) {
     case Verdict::Kind::kAccept:
       if (disk_full) {
@@ -61,7 +66,6 @@ Writer::Placed Writer::place(RequestPtr& request) {
            verdict.rests_on, false);
       break;
     case Verdict::Kind::kPrepareAgain:
-      hold(std::move(request), verdict.compare);
       break;
   }
   return Placed::kYes;

@@ -124,6 +124,23 @@ TEST(EmbeddedStore, ADeadlineThatHasPassedWritesNothing) {
   EXPECT_EQ(store->stream_info("s")->version, Version{0});
 }
 
+// Whatever the refusal rests on, and however far that has come when the deadline passes.
+TEST(EmbeddedStore, AnAppendThatDoesNotHoldNeverHasAnUnknownOutcome) {
+  const TemporaryDirectory directory;
+  const auto store = open_directory(directory.path(), {.create = Create::kIfMissing}).value();
+  std::atomic<bool> stopping = false;
+  std::jthread other([&] {
+    while (!stopping) store->append(encoded("s", 200'000), {}).value();
+  });
+  for (int i = 0; i < 200; ++i) {
+    const auto refused = store->append("s", Expect::exactly(1'000'000), {{.type = "T"}},
+                                       {.timeout = std::chrono::milliseconds(1 + i % 3)});
+    ASSERT_FALSE(refused);
+    EXPECT_NE(refused.error().code, ErrorCode::kOutcomeUnknown) << refused.error().message;
+  }
+  stopping = true;
+}
+
 TEST(EmbeddedStore, AVeryLongTimeoutIsForEver) {
   const auto store = memory();
   EXPECT_TRUE(store->append(encoded("s"), {.timeout = kForever}));
