@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "storage/check.h"
 #include "storage/threads.h"
 
 namespace esdb::storage {
@@ -26,7 +27,8 @@ void ReaderPool::put(std::shared_ptr<Place> place) {
     }
   }
   // The threads are gone, or going: what there is to say of a store that closes is said here.
-  if (auto batch = attempt_(*place)) deliver_(std::move(place), std::move(*batch));
+  auto attempted = attempt_(*place);
+  if (attempted.batch) deliver_(std::move(place), std::move(*attempted.batch));
 }
 
 void ReaderPool::moved() {
@@ -81,12 +83,13 @@ void ReaderPool::run() {
   while (auto place = take(lock)) {
     const auto moves = moves_;
     lock.unlock();
-    auto batch = attempt_(*place);
+    auto [outcome, batch] = attempt_(*place);
+    ESDB_CHECK(batch.has_value() == (outcome == Outcome::kBatch));
     if (batch) deliver_(std::move(place), std::move(*batch));
     lock.lock();
-    if (batch) {
+    if (outcome == Outcome::kBatch) {
       anyone_.store(!ready_.empty() || !waiting_.empty() || idle_ + 1 < threads_.size() ? 1 : 0);
-    } else if (moves != moves_ || closing_) {
+    } else if (outcome == Outcome::kMore || moves != moves_ || closing_) {
       ready_.push_back(std::move(place));
     } else {
       waiting_.push_back(std::move(place));

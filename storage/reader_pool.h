@@ -2,7 +2,8 @@
 // program's I/O loop never waits for a disk.
 //
 // A place that finds nothing new waits here, costing no thread, until the log moves or its time
-// comes. Threads are started when first needed.
+// comes. One that has more to look through than an attempt takes goes behind the others, so that
+// long scans hold up nobody. Threads are started when first needed.
 //
 // Threads: any; the threads here run `attempt`.
 #pragma once
@@ -25,8 +26,17 @@ namespace esdb::storage {
 
 class ReaderPool {
  public:
-  // Tries to make the batch of a place. Nothing: there is nothing yet, and its time is not over.
-  using Attempt = std::function<std::optional<Result<Batch>>(Place&)>;
+  // Tries to make the batch of a place. Without one its time is not over.
+  enum class Outcome : std::uint8_t {
+    kBatch,
+    kNothingYet,  // until the log moves
+    kMore,        // to look through: to be attempted again
+  };
+  struct Attempted {
+    Outcome outcome{};
+    std::optional<Result<Batch>> batch{};  // kBatch
+  };
+  using Attempt = std::function<Attempted(Place&)>;
   using Deliver = std::function<void(std::shared_ptr<Place>, Result<Batch>)>;
 
   ReaderPool(std::size_t threads_max, Attempt attempt, Deliver deliver);

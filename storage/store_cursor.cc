@@ -96,23 +96,21 @@ Result<Batch> StoreCursor::next(const NextOptions& options) {
   return answer;
 }
 
-std::optional<Result<Batch>> StoreCursor::attempt(Engine& engine, Place& place) {
-  for (;;) {
-    {
-      const std::lock_guard lock(place.mutex);
-      if (place.dropped || std::exchange(place.cancelled, false) ||
-          place.options.stop.stop_requested())
-        return std::unexpected(cancelled());
-    }
-    if (engine.is_closing()) return std::unexpected(closed());
-    const auto sources = engine.sources();
-    auto batch = place.reader.read(sources, place.options.max_bytes);
-    if (!batch && !waits_for_index(batch)) return batch;
-    if (batch && (!batch->empty() || batch->finished())) return batch;
-    if (Clock::now() >= place.deadline) return batch;
-    if (batch && !place.reader.at_end(sources)) continue;
-    return {};
+ReaderPool::Attempted StoreCursor::attempt(Engine& engine, Place& place) {
+  using Outcome = ReaderPool::Outcome;
+  {
+    const std::lock_guard lock(place.mutex);
+    if (place.dropped || std::exchange(place.cancelled, false) ||
+        place.options.stop.stop_requested())
+      return {Outcome::kBatch, std::unexpected(cancelled())};
   }
+  if (engine.is_closing()) return {Outcome::kBatch, std::unexpected(closed())};
+  const auto sources = engine.sources();
+  auto batch = place.reader.read(sources, place.options.max_bytes);
+  const bool waits = batch ? batch->empty() && !batch->finished() : waits_for_index(batch);
+  if (!waits || Clock::now() >= place.deadline) return {Outcome::kBatch, std::move(batch)};
+  const bool more = batch && !place.reader.at_end(sources);
+  return {more ? Outcome::kMore : Outcome::kNothingYet, std::nullopt};
 }
 
 void StoreCursor::next(const NextOptions& options, Completion<Batch> done) {

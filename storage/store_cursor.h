@@ -20,8 +20,8 @@ class StoreCursor final : public Cursor::State {
   void next(const NextOptions& options, Completion<Batch> done) override;
   void cancel() override;
 
-  // For the reader threads: what a place's next() gives now; nothing: it waits on.
-  static std::optional<Result<Batch>> attempt(Engine& engine, Place& place);
+  // For the reader threads: one slice of what a place's next() has to look through.
+  static ReaderPool::Attempted attempt(Engine& engine, Place& place);
 
  private:
   bool take_cancel();

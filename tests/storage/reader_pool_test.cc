@@ -14,6 +14,8 @@ using std::chrono_literals::operator""ms;
 using std::chrono_literals::operator""s;
 using Clock = std::chrono::steady_clock;
 
+using Outcome = ReaderPool::Outcome;
+
 constexpr auto kLong = 20s;
 
 std::shared_ptr<Place> place(Clock::time_point deadline = Clock::time_point::max()) {
@@ -27,11 +29,11 @@ struct Pool {
   explicit Pool(std::size_t threads)
       : readers(
             threads,
-            [this](Place& at) -> std::optional<Result<Batch>> {
+            [this](Place& at) -> ReaderPool::Attempted {
               ++attempts;
               if (moved.load() || closing.load() || Clock::now() >= at.deadline)
-                return Batch(nullptr, {});
-              return {};
+                return {Outcome::kBatch, Batch(nullptr, {})};
+              return {Outcome::kNothingYet, {}};
             },
             [this](std::shared_ptr<Place>, Result<Batch>) {
               ++delivered;
@@ -97,9 +99,9 @@ TEST(ReaderPool, ASlowAttemptDoesNotHoldUpThePlaceBehindIt) {
   std::atomic<int> attempts{0}, delivered{0};
   ReaderPool readers(
       2,
-      [&](Place&) -> std::optional<Result<Batch>> {
+      [&](Place&) -> ReaderPool::Attempted {
         if (attempts++ == 0) first_may_end.wait();
-        return Batch(nullptr, {});
+        return {Outcome::kBatch, Batch(nullptr, {})};
       },
       [&](std::shared_ptr<Place>, Result<Batch>) { ++delivered; });
   readers.put(place());
@@ -110,6 +112,28 @@ TEST(ReaderPool, ASlowAttemptDoesNotHoldUpThePlaceBehindIt) {
   first_may_end.count_down();
   readers.close();
   EXPECT_EQ(delivered, 2);
+}
+
+TEST(ReaderPool, AShortPlacePassesAsManyLongOnesAsThereAreThreads) {
+  for (const int threads : {1, 2}) {
+    std::atomic<int> delivered{0};
+    std::atomic<bool> closing{false};
+    std::shared_ptr<Place> brief = place();
+    ReaderPool readers(
+        static_cast<std::size_t>(threads),
+        [&](Place& at) -> ReaderPool::Attempted {
+          if (&at != brief.get() && delivered == 0 && !closing) return {Outcome::kMore, {}};
+          return {Outcome::kBatch, Batch(nullptr, {})};
+        },
+        [&](std::shared_ptr<Place>, Result<Batch>) { ++delivered; });
+    for (int i = 0; i < threads; ++i) readers.put(place());
+    readers.put(brief);
+    const auto until = Clock::now() + kLong;
+    while (delivered < threads + 1 && Clock::now() < until) std::this_thread::sleep_for(1ms);
+    EXPECT_EQ(delivered, threads + 1) << threads << " threads";
+    closing = true;
+    readers.close();
+  }
 }
 
 TEST(ReaderPool, ClosingAttemptsEveryPlaceOnceMore) {

@@ -70,6 +70,27 @@ TEST_F(StoreCursors, WithoutAnythingNewItGivesAnEmptyBatchWhenItsTimeIsOver) {
   EXPECT_TRUE(cursor.next({.wait = 0ms})->empty());
 }
 
+// More than one look takes, and nothing in it matches.
+TEST_F(StoreCursors, ALongScanKeepsToItsWait) {
+  for (int i = 0; i < 40; ++i)
+    ASSERT_TRUE(store_->append("s", {.type = "T", .data = std::string(900'000, 'x')}));
+  const auto expect_part = [](const Result<Batch>& batch) {
+    ASSERT_TRUE(batch);
+    EXPECT_TRUE(batch->empty() && !batch->finished());
+    EXPECT_GT(batch->considered(), Position{0});
+    EXPECT_LT(batch->considered(), Position{40});
+  };
+  auto blocking = store_->read(types({"Wanted"}));
+  expect_part(blocking.next({.wait = 0ms}));
+  EXPECT_EQ(blocking.next()->considered(), Position{40});
+  auto completing = store_->read(types({"Wanted"}));
+  Answer part, rest;
+  completing.next({.wait = 0ms}, part.completion());
+  expect_part(part.get());
+  completing.next({}, rest.completion());
+  EXPECT_EQ(rest.get()->considered(), Position{40});
+}
+
 TEST_F(StoreCursors, NoMoveIsMissedBetweenTheLookAndTheWait) {
   auto blocking = subscription();
   auto completing = subscription();
