@@ -51,11 +51,11 @@ class EmbeddedStore final : public EventStore {
   void append(EncodedAppend append, const CallOptions& call, Completion<Appended> done) override;
 
   Cursor read(Query query, const ReadOptions& options) override {
-    return cursor(Reader(Reader::Kind::kRead, std::move(query), options, durable()));
+    return cursor(Reader(Reader::Kind::kRead, std::move(query), options));
   }
   Cursor subscribe(Query query, Start start) override {
-    return cursor(Reader(Reader::Kind::kSubscription, std::move(query), {.start = std::move(start)},
-                         durable()));
+    return cursor(
+        Reader(Reader::Kind::kSubscription, std::move(query), {.start = std::move(start)}));
   }
 
   Result<StreamInfo> stream_info(std::string_view stream) override {
@@ -86,7 +86,6 @@ class EmbeddedStore final : public EventStore {
   void close() override { engine_->close(); }
 
  private:
-  Position durable() const { return engine_->durable(); }
   Cursor cursor(Reader reader) {
     return Cursor(std::make_unique<StoreCursor>(engine_, std::move(reader)));
   }

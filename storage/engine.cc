@@ -286,11 +286,6 @@ void Engine::say(std::string_view line) const {
 
 // ---- calls and the end
 
-Position Engine::durable() {
-  const auto entered = enter();
-  return entered ? log_->durable() : Position{};
-}
-
 Engine::Entered Engine::enter() {
   calls_.fetch_add(1);
   if (!closing_.load()) return Entered(this);

@@ -57,7 +57,6 @@ class Engine {
   const OpenOptions& options() const { return options_; }
   bool is_read_only() const { return options_.access == Access::kReadOnly; }
   Sources sources() const { return {*log_, *tail_, index_.get()}; }
-  Position durable();  // 0 once closed
   Inbox& inbox() { return inbox_; }
   Driver& driver() { return driver_; }
   Preparer& preparer() { return *preparer_; }

@@ -43,7 +43,7 @@ std::optional<TermRef> only_term(const Query& query) {
 }
 
 Result<std::uint64_t> count_by_reading(const Sources& sources, const Query& query, Position after) {
-  Reader reader(Reader::Kind::kRead, query, {.start = Start::after(after)}, sources.log.durable());
+  Reader reader(Reader::Kind::kRead, query, {.start = Start::after(after)});
   std::uint64_t count = 0;
   for (;;) {
     auto batch = reader.read(sources, kCountBytes);

@@ -62,13 +62,12 @@ struct Reader::Making {
   }
 };
 
-Reader::Reader(Kind kind, Query query, ReadOptions options, Position durable_now)
+Reader::Reader(Kind kind, Query query, ReadOptions options)
     : kind_(kind),
       query_(std::move(query)),
       is_everything_(is_everything(query_)),
       one_stream_(protocol::one_stream_of(query_)),
       options_(std::move(options)),
-      durable_then_(durable_now),
       left_(options_.limit) {}
 
 Position Reader::end(const Log& log) const {
@@ -83,11 +82,11 @@ bool Reader::at_end(const Sources& sources) const {
 
 Result<void> Reader::begin(const Sources& sources) {
   if (auto ok = protocol::check_read(query_, options_); !ok) return ok;
-  upper_ = durable_then_;
+  upper_ = sources.log.durable();
   lower_ = 0;
   if (options_.up_to) {
-    if (*options_.up_to > durable_then_)
-      return std::unexpected(protocol::beyond_the_log("up_to", *options_.up_to, durable_then_));
+    if (*options_.up_to > upper_)
+      return std::unexpected(protocol::beyond_the_log("up_to", *options_.up_to, upper_));
     upper_ = *options_.up_to;
   }
   if (options_.until) {
@@ -119,7 +118,7 @@ Result<void> Reader::begin_at(const Start& start, const Sources& sources) {
       seen_ = 0;
       return {};
     case Start::Kind::kEnd:
-      seen_ = durable_then_;
+      seen_ = durable;
       return {};
     case Start::Kind::kPosition:
       seen_ = start.number;

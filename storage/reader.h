@@ -27,7 +27,7 @@ class QueryWalk;
 class Reader {
  public:
   enum class Kind : std::uint8_t { kRead, kSubscription };
-  Reader(Kind kind, Query query, ReadOptions options, Position durable_now);
+  Reader(Kind kind, Query query, ReadOptions options);
 
   // The next events: at least one where any is left below the end, up to about max_bytes. Looks at
   // a bounded stretch of the log, so an empty batch that is not finished and not at the end means:
@@ -57,14 +57,13 @@ class Reader {
   const bool is_everything_;
   const std::string one_stream_;
   ReadOptions options_;
-  const Position durable_then_;  // a read ends here
-  bool begun_ = false;
+  bool begun_ = false;  // by the first read()
   bool finished_ = false;
   // Forwards: everything up to `seen_` was considered. Backwards: everything from it on (0: nothing
   // yet). Bounds: (lower_, upper_].
   Position seen_{};
   Position lower_{};
-  Position upper_{};
+  Position upper_{};  // of a read: at most what was durable when it began
   Position start_{};  // what was asked for
   Position top_{};    // backwards: the highest position it looks at
   bool is_before_its_time_ = false;

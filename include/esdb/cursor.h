@@ -37,8 +37,8 @@ struct Checkpoint {
 class Start {
  public:
   static Start beginning() { return Start{}; }  // backwards: at the newest
-  static Start end();                 // only what is written after the first next(); forwards only
-  static Start after(Position seen);  // 0 is the beginning
+  static Start end();  // only what is written after the first next() found the end; forwards only
+  static Start after(Position seen);    // 0 is the beginning
   static Start after(Checkpoint seen);  // position 0 is the beginning, of any store
   // For a query whose items all name the same one stream, and no category: kInvalidArgument
   // otherwise.
@@ -60,8 +60,8 @@ struct ReadOptions {
   Start start{};
   Direction direction = Direction::kForwards;
   std::uint64_t limit = ~std::uint64_t{0};  // events
-  // No event above it. Default, and the most it can be: the durable position when the read begins;
-  // a larger one is kOtherStore.
+  // No event above it. Default, and the most it can be: the durable position when the first next()
+  // begins the read; a larger one is kOtherStore.
   std::optional<Position> up_to{};
   std::optional<Time> since{};  // only events committed at or after it
   std::optional<Time> until{};  // only events committed before it
@@ -146,7 +146,8 @@ inline Batch::Iterator Batch::end() const {
 }
 
 // One reader's place. Opening one cannot fail and does nothing yet: whatever is wrong is said by
-// the first next().
+// the first next(), which is also the one that looks where the log ends (for a read, and for a
+// subscription that starts there).
 //
 // An error does not move the cursor: call next() again and it goes on where it stood, without gap
 // or duplicate (a remote one reconnects, backing off while the server is away). Only

@@ -19,7 +19,7 @@ using Outcome = ReaderPool::Outcome;
 constexpr auto kLong = 20s;
 
 std::shared_ptr<Place> place(Clock::time_point deadline = Clock::time_point::max()) {
-  auto made = std::make_shared<Place>(Reader(Reader::Kind::kRead, everything(), {}, Position{}));
+  auto made = std::make_shared<Place>(Reader(Reader::Kind::kRead, everything(), {}));
   made->deadline = deadline;
   return made;
 }

@@ -143,7 +143,7 @@ TEST_F(Reading, GivesExactlyWhatMatchesHoweverItIsFound) {
     const auto asked = query();
     const auto bounds = options();
     SCOPED_TRACE(to_string(asked));
-    Reader reader(Reader::Kind::kRead, asked, bounds, head());
+    Reader reader(Reader::Kind::kRead, asked, bounds);
     EXPECT_EQ(given(reader, bounds.direction), expected(asked, bounds));
     const auto after = reader.read(setup_.sources(), 1'000);
     ASSERT_TRUE(after);
@@ -158,7 +158,7 @@ TEST_F(Reading, ASubscriptionGoesOnWhereItStoodWhenTheLogGrows) {
   for (int i = 0; i < 20; ++i) {
     auto asked = query();
     readers.emplace_back(
-        asked, std::make_unique<Reader>(Reader::Kind::kSubscription, asked, ReadOptions{}, head()));
+        asked, std::make_unique<Reader>(Reader::Kind::kSubscription, asked, ReadOptions{}));
   }
   for (int round = 0; round < 40; ++round) {
     const auto which = any(readers.size());
@@ -192,7 +192,7 @@ TEST_F(Reading, AnErrorLeavesItWhereItStood) {
     ReadOptions bounds;
     if (any(2) == 0) bounds.direction = Direction::kBackwards;
     SCOPED_TRACE(to_string(asked));
-    Reader reader(Reader::Kind::kRead, asked, bounds, head());
+    Reader reader(Reader::Kind::kRead, asked, bounds);
     std::vector<std::uint64_t> found;
     for (bool finished = false; !finished;) {
       for (const auto operation : {Operation::kRead, Operation::kRingRead})
@@ -216,7 +216,7 @@ TEST_F(Reading, WhatLiesBeforeADamagedSegmentIsGivenBeforeTheError) {
   setup_.io.add({.operation = Operation::kRead, .times = 1'000'000, .path = "00000001.seg"});
   setup_.io.add({.operation = Operation::kRingRead, .times = 1'000'000, .path = "00000001.seg"});
   for (const auto& asked : {everything(), category("often"), types({"Seldom"})}) {
-    Reader reader(Reader::Kind::kRead, asked, {.direction = Direction::kBackwards}, head());
+    Reader reader(Reader::Kind::kRead, asked, {.direction = Direction::kBackwards});
     std::vector<std::uint64_t> found;
     auto batch = reader.read(setup_.sources(), 64 << 20);
     for (; batch && !batch->finished(); batch = reader.read(setup_.sources(), 64 << 20))
@@ -237,10 +237,11 @@ TEST_F(Reading, TheVersionOfOneStreamIsThatOfTheReadsEnd) {
   const auto name = all_.stored.front().encoded.empty()
                         ? std::string()
                         : std::string(RecordedEvent(&all_.stored.front()).stream());
-  Reader reader(Reader::Kind::kRead, stream(name), {}, head());
+  Reader reader(Reader::Kind::kRead, stream(name), {});
   std::uint64_t version = 0;
   for (const auto& stored : all_.stored)
     if (RecordedEvent(&stored).stream() == name) version = stored.version.value;
+  EXPECT_EQ(reader.read(setup_.sources(), 1)->version(), Version{version});
   setup_.append("later", one(name));
   for (;;) {
     const auto batch = reader.read(setup_.sources(), 100'000);
@@ -252,7 +253,7 @@ TEST_F(Reading, TheVersionOfOneStreamIsThatOfTheReadsEnd) {
 
 TEST_F(Reading, WhatLiesBeyondTheLogIsOfAnotherStore) {
   const auto code_of = [&](Reader::Kind kind, const ReadOptions& bounds) {
-    Reader reader(kind, stream("often-1"), bounds, head());
+    Reader reader(kind, stream("often-1"), bounds);
     const auto batch = reader.read(setup_.sources(), 1);
     return batch ? ErrorCode{} : batch.error().code;
   };
@@ -262,7 +263,7 @@ TEST_F(Reading, WhatLiesBeyondTheLogIsOfAnotherStore) {
   EXPECT_EQ(code_of(kSubscription, {.start = Start::after(beyond)}), ErrorCode::kOtherStore);
   EXPECT_EQ(code_of(kRead, {.up_to = beyond}), ErrorCode::kOtherStore);
   EXPECT_EQ(code_of(kRead, {.start = Start::after_version(100'000)}), ErrorCode::kOtherStore);
-  Reader all(kRead, everything(), {.limit = 1}, head());
+  Reader all(kRead, everything(), {.limit = 1});
   auto checkpoint = all.read(setup_.sources(), 1)->checkpoint();
   EXPECT_EQ(code_of(kRead, {.start = Start::after(checkpoint)}), ErrorCode{});
   checkpoint.epoch_id.front() = checkpoint.epoch_id.front() == 'a' ? 'b' : 'a';
