@@ -25,7 +25,7 @@ inline constexpr std::chrono::milliseconds kForever = std::chrono::milliseconds:
 // A position and what it is a position of: what a reader keeps to go on later. Given to another
 // store, or to one since restored from an older backup, it is answered with kOtherStore.
 struct Checkpoint {
-  std::string store_id{};  // Statistics::store_id
+  std::string store_id{};  // Statistics::store_id; needed unless position is 0
   std::string epoch_id{};  // of the frame that holds the position; empty = not compared
   Position position{};     // 0 = the beginning, of any store
   friend bool operator==(const Checkpoint&, const Checkpoint&) = default;

@@ -161,6 +161,11 @@ void check_document(const File& file, Findings& findings) {
   bool in_fence = false;
   for (std::size_t i = 0; i < lines.size(); ++i) {
     if (lines[i].starts_with("```")) in_fence = !in_fence;
+    // Tables and code are as wide as they must be.
+    const bool is_prose = !in_fence && !lines[i].starts_with('|') && !lines[i].starts_with("    ");
+    if (is_prose && columns_of(lines[i]) > kColumnsMax)
+      add(findings, file, i + 1, "columns",
+          "wrap the line at " + std::to_string(kColumnsMax) + " columns");
     if (in_fence || !lines[i].starts_with("# ")) continue;
     if (++titles > 1)
       add(findings, file, i + 1, "title", "make it a `##`: a document has one title");

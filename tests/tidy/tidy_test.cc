@@ -172,6 +172,11 @@ TEST(Tidy, ADocumentHasOneTitle) {
   EXPECT_EQ(found(check_document, "docs/a.md", "# A\n## B\n```\n# comment\n```\n"), Said{});
   EXPECT_EQ(found(check_document, "docs/a.md", "# A\n# B\n"), Said{"2 title"});
   EXPECT_EQ(found(check_document, "docs/a.md", "text\n"), Said{"1 title"});
+  const std::string wide(101, 'x');
+  EXPECT_EQ(found(check_document, "docs/a.md", "# A\n" + wide + "\n"), Said{"2 columns"});
+  for (const auto* kept : {"| ", "    "})
+    EXPECT_EQ(found(check_document, "docs/a.md", "# A\n" + (kept + wide) + "\n"), Said{}) << kept;
+  EXPECT_EQ(found(check_document, "docs/a.md", "# A\n```\n" + wide + "\n```\n"), Said{});
 }
 
 TEST(Tidy, AnIncludeAcrossLayersIsFound) {
