@@ -168,7 +168,7 @@ TEST(Tidy, AClassOfTheEngineThatIsSilentAboutThreadsIsFound) {
   EXPECT_EQ(found(check_header, "tools/table.h", kHeader + "class Table {\n};\n"), Said{});
 }
 
-TEST(Tidy, ADocumentHasOneTitle) {
+TEST(Tidy, ADocumentHasOneTitleAndIsWrapped) {
   EXPECT_EQ(found(check_document, "docs/a.md", "# A\n## B\n```\n# comment\n```\n"), Said{});
   EXPECT_EQ(found(check_document, "docs/a.md", "# A\n# B\n"), Said{"2 title"});
   EXPECT_EQ(found(check_document, "docs/a.md", "text\n"), Said{"1 title"});
