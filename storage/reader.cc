@@ -35,6 +35,15 @@ void copy_into(BatchMemory& to, const std::vector<const RecordedEvent::Stored*>&
   to.bytes.push_back(std::move(block));
 }
 
+// The frame that holds a position, to be told beside events that are sound: nothing where its
+// header is damaged.
+Result<std::optional<FrameMark>> frame_told(Position position, const Log& log) {
+  auto frame = log.frame_of(position);
+  if (frame) return *frame;
+  if (frame.error().code != ErrorCode::kCorrupt) return std::unexpected(frame.error());
+  return std::nullopt;
+}
+
 }  // namespace
 
 // One batch while it is made.
@@ -358,15 +367,19 @@ Result<Batch> Reader::finish(const Sources& sources, Making making) {
       is_backwards() && making.considered > top_ ? start_ : making.considered;
   progress.considered.store_id = to_text(log.store_id());
   if (const auto at = progress.considered.position; at) {
-    auto frame = log.frame_of(at);
+    auto frame = frame_told(at, log);
     if (!frame) return std::unexpected(frame.error());
-    progress.considered.epoch_id = to_text(frame->epoch_id);
-    progress.considered_time = frame->committed;
+    if (*frame) {
+      progress.considered.epoch_id = to_text((*frame)->epoch_id);
+      progress.considered_time = (*frame)->committed;
+    } else if (!making.memory->stored.empty()) {
+      progress.considered_time = making.memory->stored.back().committed;
+    }
   }
   if (progress.head) {
-    auto frame = log.frame_of(progress.head);
+    auto frame = frame_told(progress.head, log);
     if (!frame) return std::unexpected(frame.error());
-    progress.head_time = frame->committed;
+    progress.head_time = *frame ? (*frame)->committed : progress.considered_time;
   }
   // Only now: whatever failed above leaves the reader where it stood.
   seen_ = making.considered;

@@ -26,7 +26,8 @@ inline constexpr std::chrono::milliseconds kForever = std::chrono::milliseconds:
 // store, or to one since restored from an older backup, it is answered with kOtherStore.
 struct Checkpoint {
   std::string store_id{};  // Statistics::store_id; needed unless position is 0
-  std::string epoch_id{};  // of the frame that holds the position; empty = not compared
+  // Of the frame that holds the position; empty = not compared, as where that frame is damaged.
+  std::string epoch_id{};
   Position position{};     // 0 = the beginning, of any store
   friend bool operator==(const Checkpoint&, const Checkpoint&) = default;
 };

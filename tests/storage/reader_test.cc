@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <random>
 
+#include "storage/aligned_bytes.h"
+#include "storage/format.h"
 #include "tests/storage/writer_setup.h"
 
 namespace esdb::storage {
@@ -231,6 +234,38 @@ TEST_F(Reading, WhatLiesBeforeADamagedSegmentIsGivenBeforeTheError) {
     EXPECT_FALSE(reader.read(setup_.sources(), 1)) << "the event at " << rest << " is damaged";
   }
   setup_.io.clear();
+}
+
+// Its events are sound each by itself: the checkpoint behind one just cannot name the epoch.
+TEST_F(Reading, AnEventIsGivenThoughTheHeaderOfItsFrameIsDamaged) {
+  SCOPED_TRACE("seed " + std::to_string(seed_));
+  const auto rare = std::ranges::find_if(all_.stored, [](const auto& stored) {
+    return RecordedEvent(&stored).stream().starts_with("rare-");
+  });
+  ASSERT_NE(rare, all_.stored.end());
+  auto file = *setup_.memory.open("memory/log/00000001.seg", OpenMode::kReadWrite);
+  AlignedBytes block(4096);
+  FrameHeader header;
+  std::uint64_t holds = 0;  // the last frame that begins at or before it
+  for (std::uint64_t at = 0; at < 1 << 20; at += block.bytes().size()) {
+    ASSERT_TRUE(file->read_device(at, block.bytes()));
+    std::memcpy(&header, block.bytes().data(), sizeof(header));
+    if (header.magic == kFrameMagic && header.first_position <= rare->position.value) holds = at;
+  }
+  ASSERT_GT(holds, 0U);
+  ASSERT_TRUE(file->read_device(holds, block.bytes()));
+  block.bytes()[offsetof(FrameHeader, checksum)] ^= std::byte{1};
+  ASSERT_TRUE(file->write_durable(holds, block.bytes()));
+  ASSERT_FALSE(setup_.log->frame_of(rare->position));
+
+  Reader reader(Reader::Kind::kRead, stream(std::string(RecordedEvent(&*rare).stream())),
+                {.limit = 1});
+  const auto batch = reader.read(setup_.sources(), 1);
+  ASSERT_TRUE(batch) << batch.error().message;
+  ASSERT_EQ(batch->size(), 1U);
+  EXPECT_EQ(batch->considered(), rare->position);
+  EXPECT_EQ(batch->checkpoint().epoch_id, "");
+  EXPECT_EQ(batch->considered_time(), rare->committed);
 }
 
 TEST_F(Reading, TheVersionOfOneStreamIsThatOfTheReadsEnd) {
