@@ -140,6 +140,31 @@ TEST(Writer, AFailedEpochFrameFailsTheFirstAppend) {
   }
 }
 
+// Nothing is wrong with the device, and nothing acknowledged is at stake.
+TEST(Writer, AShortageWhileTheNextSegmentIsMadeIsTriedAgain) {
+  for (const int error : {EMFILE, ENFILE, ENOMEM}) {
+    Begun setup({.segment_bytes = 1 << 20});
+    auto now = std::chrono::steady_clock::now();
+    const auto work = [&] {
+      for (auto more = setup.log->background_step(now);; more = setup.log->background_step(now)) {
+        ASSERT_TRUE(more) << more.error().message;
+        if (!*more) return;
+      }
+    };
+    setup.io.add({.operation = Operation::kOpen, .times = 2, .error = error, .path = ".seg"});
+    for (int attempt = 0; attempt < 2; ++attempt) {
+      work();
+      EXPECT_EQ(setup.log->roll(), Log::Rolled::kNotReady);
+      EXPECT_FALSE(setup.log->disk_full());
+      ASSERT_TRUE(setup.log->next_due());
+      now += std::chrono::seconds(2);
+      EXPECT_LE(*setup.log->next_due(), now);
+    }
+    work();
+    EXPECT_EQ(setup.log->roll(), Log::Rolled::kYes);
+  }
+}
+
 TEST(Writer, ADeviceThatFailsInTheBackgroundEndsWriting) {
   Begun setup;
   setup.io.hold();
