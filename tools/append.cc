@@ -51,9 +51,17 @@ Result<Check> to_stream_check(const std::string& text) {
   return Check::stream(text.substr(0, at), *expect);
 }
 
+// What is wrong with a query or check, behind the option that holds it.
+std::string without_field(const Error& error) {
+  for (const std::string_view field : {"query: ", "check: "}) {
+    if (error.message.starts_with(field)) return error.message.substr(field.size());
+  }
+  return error.message;
+}
+
 Result<Check> to_absent_check(const std::string& text) {
   auto query = Query::parse(text);
-  if (!query) return usage(fmt::format("--absent: {}", query.error().message));
+  if (!query) return usage(fmt::format("--absent: {}", without_field(query.error())));
   return Check::absent(std::move(*query));
 }
 
@@ -64,7 +72,7 @@ Result<Check> to_unchanged_check(const std::string& text) {
       at == text.npos ? std::nullopt : to_number(std::string_view(text).substr(at + 1));
   if (!position) return usage(fmt::format("--unchanged {}: it should be QUERY@POSITION", text));
   auto query = Query::parse(text.substr(0, at));
-  if (!query) return usage(fmt::format("--unchanged: {}", query.error().message));
+  if (!query) return usage(fmt::format("--unchanged: {}", without_field(query.error())));
   return Check::unchanged(std::move(*query), Position{*position});
 }
 
@@ -122,27 +130,57 @@ Result<NewEvent> to_event(const AppendOptions& options, const Invocation& invoca
   return event;
 }
 
-Result<std::vector<Check>> to_checks(const AppendOptions& options) {
-  std::vector<Check> checks;
+// The checks, and for each how the user said it.
+struct Checks {
+  std::vector<Check> all{};
+  std::vector<std::string> said{};
+
+  // Refuses what no append may carry.
+  Result<void> add(Check check, std::string text) {
+    const auto alone = EncodedAppend::encode(
+        {.checks = {check}, .tracking = {{.source = "esctl", .position = 1}}});
+    if (!alone) return usage(fmt::format("{}: {}", text, without_field(alone.error())));
+    all.push_back(std::move(check));
+    said.push_back(std::move(text));
+    return {};
+  }
+};
+
+Result<Checks> to_checks(const AppendOptions& options) {
+  Checks checks;
   const auto expect = to_expect(options.expect);
   if (!expect) return usage(fmt::format("--expect: {}", expect.error().message));
-  if (expect->kind() != Expect::Kind::kAny)
-    checks.push_back(Check::stream(options.stream, *expect));
-  const auto add = [&](const std::vector<std::string>& texts, auto to_check) -> Result<void> {
+  if (expect->kind() != Expect::Kind::kAny) {
+    checks.all.push_back(Check::stream(options.stream, *expect));
+    checks.said.push_back("--expect " + options.expect);
+  }
+  const auto add_all = [&](const char* option, const std::vector<std::string>& texts,
+                           auto to_check) -> Result<void> {
     for (const auto& text : texts) {
       auto check = to_check(text);
       if (!check) return std::unexpected(check.error());
-      checks.push_back(std::move(*check));
+      if (auto added = checks.add(std::move(*check), fmt::format("{} {}", option, text)); !added)
+        return added;
     }
     return {};
   };
-  if (auto added = add(options.checks, to_stream_check); !added)
+  if (auto added = add_all("--check", options.checks, to_stream_check); !added)
     return std::unexpected(added.error());
-  if (auto added = add(options.absent, to_absent_check); !added)
+  if (auto added = add_all("--absent", options.absent, to_absent_check); !added)
     return std::unexpected(added.error());
-  if (auto added = add(options.unchanged, to_unchanged_check); !added)
+  if (auto added = add_all("--unchanged", options.unchanged, to_unchanged_check); !added)
     return std::unexpected(added.error());
   return checks;
+}
+
+// "check 2: ...", the third of the append, called as the user said it.
+std::string with_check_named(std::string message, const std::vector<std::string>& said) {
+  constexpr std::string_view kCheck = "check ";
+  const auto colon = message.find(':');
+  if (!message.starts_with(kCheck) || colon == message.npos) return message;
+  const auto index = to_number(std::string_view(message).substr(0, colon).substr(kCheck.size()));
+  if (index && *index < said.size()) message.replace(0, colon, said[*index]);
+  return message;
 }
 
 void print(const Appended& appended, const EventId& id, const Invocation& invocation) {
@@ -171,14 +209,16 @@ Result<ExitCode> append(const AppendOptions& options, const Invocation& invocati
   if (!event) return std::unexpected(event.error());
   auto checks = to_checks(options);
   if (!checks) return std::unexpected(checks.error());
+  const auto id = event->id;
+  const auto encoded =
+      EncodedAppend::encode({.events = {std::move(*event)}, .checks = checks->all});
+  if (!encoded) return std::unexpected(encoded.error());
   const auto store = invocation.open(Purpose::kWrite);
   if (!store) return std::unexpected(store.error());
-  const auto id = event->id;
-  const auto appended =
-      (*store)->append(AppendRequest{.events = {std::move(*event)}, .checks = std::move(*checks)},
-                       invocation.call());
+  const auto appended = (*store)->append(*encoded, invocation.call());
   if (!appended) {
     auto error = appended.error();
+    error.message = with_check_named(std::move(error.message), checks->said);
     if (error.code == ErrorCode::kOutcomeUnknown) {
       error.message += fmt::format(". Repeat it with --id {}", to_string(id));
       error.detail = to_string(id);

@@ -15,7 +15,8 @@ constexpr std::string_view kUsage = "usage";
 constexpr std::string_view kNoStore = "no_store";
 
 bool is_directory_url(std::string_view url) {
-  return !url.starts_with("unix:") && !url.starts_with("memory:") && url.find("://") == url.npos;
+  return !url.starts_with("unix:") && !url.starts_with("memory:") && !url.starts_with("tcp:") &&
+         url.find("://") == url.npos;
 }
 
 }  // namespace
@@ -110,6 +111,8 @@ Result<std::shared_ptr<EventStore>> Invocation::open(const std::string& url,
   // Opening connects: a server that is away later is another matter.
   if (!store && !directory && store.error().code == ErrorCode::kUnavailable)
     return no_store(store.error().message);
+  if (!store && !directory && store.error().code == ErrorCode::kInvalidArgument)
+    return usage(store.error().message);
   return store;
 }
 

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <string_view>
 
 #include "tools/command.h"
@@ -70,6 +71,34 @@ std::string message_of(const CLI::App& app, const CLI::ParseError& wrong) {
   }
 }
 
+// What the library calls a field, and what the user does.
+struct Renamed {
+  std::string_view field, option;
+};
+constexpr std::array kRenamed = {
+    Renamed{"start: position", "--after: position"},
+    Renamed{"after: position", "--after: position"},
+    Renamed{"start: version", "--after-version: version"},
+    Renamed{"start: after_version() needs a query of one stream",
+            "--after-version: it counts in one stream: give a STREAM"},
+    Renamed{"query: stream:", "STREAM:"},
+    Renamed{"query: category:", "--category:"},
+    Renamed{"query: type:", "--type:"},
+    Renamed{"query: tag:", "--tag:"},
+    Renamed{"query:", "--query:"},
+    Renamed{"stream:", "STREAM:"},
+    Renamed{"type:", "--type:"},
+    Renamed{"tag:", "--tag:"},
+    Renamed{"tags:", "--tag:"},
+    Renamed{"content type:", "--content-type:"},
+    Renamed{"id:", "--id:"},
+    Renamed{"event:", "the event:"},
+    Renamed{"append: an event", "the event: one"},
+    Renamed{"tracking source:", "--source:"},
+    Renamed{"check: stream:", "--check:"},
+    Renamed{"open: ", ""},
+};
+
 }  // namespace
 
 std::vector<std::string> readable(std::span<const std::string> words) {
@@ -91,6 +120,16 @@ bool ask_for_json(std::span<const std::string> words) {
 
 Error in_our_words(const CLI::App& app, const CLI::ParseError& wrong) {
   return usage(message_of(app, wrong)).error();
+}
+
+Error in_options(Error error) {
+  const auto at = std::ranges::find_if(kRenamed, [&error](const Renamed& renamed) {
+    return error.message.starts_with(renamed.field);
+  });
+  if (at == kRenamed.end()) return error;
+  error.message.replace(0, at->field.size(), at->option);
+  if (error.code == ErrorCode::kInvalidArgument) return usage(std::move(error.message)).error();
+  return error;
 }
 
 std::string help_of(const CLI::App& app) {

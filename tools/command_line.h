@@ -24,6 +24,11 @@ bool ask_for_json(std::span<const std::string> words);
 // What is wrong with a command line that `app` could not read: a usage error.
 Error in_our_words(const CLI::App& app, const CLI::ParseError& wrong);
 
+// The error, with the field that the library begins its message with called as the user gave it:
+// "start: position 11 ..." is "--after: position 11 ...". Where a value is malformed, the command
+// line is at fault: a usage error.
+Error in_options(Error error);
+
 // What a usage error points to: the help of the command that was chosen, or of esctl.
 std::string help_of(const CLI::App& app);
 

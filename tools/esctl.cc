@@ -87,7 +87,8 @@ ExitCode run(std::span<const std::string> words, const Surroundings& around) {
   add_inspect(commands);
   add_completion(commands);
   refuse_empty_values(app);
-  const auto tell = [&](Error error) {
+  const auto tell = [&](const Error& found) {
+    auto error = in_options(found);
     const auto code = exit_code_of(error);
     if (code == ExitCode::kUsage) error.message += fmt::format("; see '{}'", help_of(app));
     print_error(error, around, global);

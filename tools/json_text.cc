@@ -171,12 +171,15 @@ class Walk {
   std::size_t elements_ = 0;
 };
 
-Error not_json(error_code error) {
+// Bytes that are not UTF-8 are told before what else they break: a text in another encoding is
+// wrong in many ways, and mended in one.
+Error not_json(error_code error, std::string_view text) {
+  if (!simdjson::validate_utf8(text.data(), text.size()))
+    return {
+        .code = ErrorCode::kInvalidArgument,
+        .message = "not UTF-8, in which JSON is written (UTF-16 or Latin-1 has to be converted)"};
   std::string_view reason;
   switch (error) {
-    case error_code::UTF8_ERROR:
-      reason = "it holds bytes that are not UTF-8";
-      break;
     case error_code::EMPTY:
       reason = "it is empty";
       break;
@@ -249,8 +252,8 @@ Result<std::span<const JsonMember>> JsonReader::members(std::string_view text,
                                                         std::string_view watched) {
   const auto begin = text.find_first_not_of(" \t\r\n");
   if (begin != text.npos && text[begin] != '{')
-    return std::unexpected(not_json(error_code::INCORRECT_TYPE));
-  if (auto error = state_->walk(text, watched)) return std::unexpected(not_json(error));
+    return std::unexpected(not_json(error_code::INCORRECT_TYPE, text));
+  if (auto error = state_->walk(text, watched)) return std::unexpected(not_json(error, text));
   return std::span<const JsonMember>(state_->members);
 }
 
@@ -273,7 +276,7 @@ Result<std::string> JsonReader::unquote(std::string_view raw) {
   std::string_view text;
   auto error = state_->string_parser.iterate(padded.data(), raw.size(), padded.size()).get(doc);
   if (!error) error = doc.get_string().get(text);
-  if (error) return std::unexpected(not_json(error));
+  if (error) return std::unexpected(not_json(error, raw));
   return std::string(text);
 }
 
@@ -304,10 +307,10 @@ Result<void> JsonReader::check(std::string_view text) {
   const auto size = padded.size();
   padded.append(kJsonPadding, '\0');
   const auto inner = trimmed(text);
-  if (inner.empty()) return std::unexpected(not_json(error_code::EMPTY));
+  if (inner.empty()) return std::unexpected(not_json(error_code::EMPTY, text));
   if (auto error = state_->walk(std::string_view(padded).substr(0, size), {}))
-    return std::unexpected(not_json(error));
-  if (state_->elements != 1) return std::unexpected(not_json(error_code::TRAILING_CONTENT));
+    return std::unexpected(not_json(error, text));
+  if (state_->elements != 1) return std::unexpected(not_json(error_code::TRAILING_CONTENT, text));
   return {};
 }
 

@@ -51,7 +51,7 @@ Result<Query> to_query(const Selection& selection, WhenEmpty when_empty) {
       return usage(
           "--query says everything itself: put STREAM, --category, --type and --tag into it");
     auto query = Query::parse(*selection.query);
-    if (!query) return usage(query.error().message);
+    if (!query) return std::unexpected(query.error());
     return query;
   }
   if (selection.all && (selection.stream || !selection.categories.empty()))
@@ -63,6 +63,14 @@ Result<Query> to_query(const Selection& selection, WhenEmpty when_empty) {
   QueryItem item{.categories = selection.categories, .types = selection.types};
   if (selection.stream) item.streams.push_back(*selection.stream);
   for (const auto& tag : selection.tags) item.tags.emplace_back(tag);
+  for (const auto& name : selection.categories) {
+    const auto category = category_of(name);
+    if (category != name)
+      return usage(
+          fmt::format("--category: \"{}\" holds a '-', and a category is what stands before a "
+                      "stream's first '-': give \"{}\", or \"{}\" as STREAM",
+                      name, category, name));
+  }
   return Query(std::move(item));
 }
 

@@ -84,6 +84,42 @@ TEST(EsctlAppend, RefusesWhatCannotBeMeant) {
   EXPECT_TRUE(esctl.opened.empty());
 }
 
+TEST(EsctlAppend, WhatIsMalformedIsCalledByItsOption) {
+  RunEsctl esctl;
+  const std::vector<std::pair<std::vector<std::string>, std::string>> cases{
+      {{"$s", "--type", "T"}, "STREAM: \"$s\" begins with '$'; such names belong to the store"},
+      {{"s", "--type", "a\x01"}, "--type: \"a\\x01\" holds a control character"},
+      {{"s", "--type", "T", "--tag", "\xff"}, "--tag: \"\\xff\" is not UTF-8"},
+      {{"s", "--type", "T", "--content-type", "a\x01"},
+       "--content-type: \"a\\x01\" holds a control character"},
+      {{"$s", "--type", "T", "--expect", "none"},
+       "STREAM: \"$s\" begins with '$'; such names belong to the store"},
+      {{"s", "--type", "T", "--check", "$s=none"},
+       "--check $s=none: stream: \"$s\" begins with '$'; such names belong to the store"},
+      {{"s", "--type", "T", "--absent", "stream:$s"},
+       "--absent stream:$s: \"stream:$s\" names a stream of the system, and checks do not see "
+       "those"}};
+  for (const auto& [words, said] : cases) {
+    std::vector<std::string> line{"append"};
+    line.insert(line.end(), words.begin(), words.end());
+    const auto done = esctl(line);
+    EXPECT_EQ(done.code, 2) << said;
+    EXPECT_EQ(done.err, "esctl: " + said + "; see 'esctl append --help'\n");
+  }
+  EXPECT_TRUE(esctl.opened.empty());
+}
+
+TEST(EsctlAppend, ACheckBeyondTheLogIsCalledAsItWasSaid) {
+  RunEsctl esctl;
+  esctl.store = open("memory:").value();
+  const auto done = esctl(
+      {"append", "s", "--type", "T", "--check", "a=none", "--unchanged", "type:T@9", "--json"});
+  EXPECT_EQ(done.code, 1);
+  EXPECT_TRUE(nlohmann::json::parse(done.err)["message"].get<std::string>().starts_with(
+      "--unchanged type:T@9: position 9 lies beyond the end of the log"))
+      << done.err;
+}
+
 TEST(EsctlAppend, MissingFilesAreErrors) {
   RunEsctl esctl;
   const auto done = esctl({"append", "s", "--type", "T", "--data", "@/no/such/file"});

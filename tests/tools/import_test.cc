@@ -148,6 +148,7 @@ TEST_F(EsctlImport, EveryKindOfBadLineIsTold) {
   const std::vector<std::pair<std::string, std::string>> cases{
       {"{\"stream\":", "not JSON: "},
       {"{\"stream\":\"\xff\",\"type\":\"T\"}", "not UTF-8"},
+      {"{\"stream\":\"\xff", "not UTF-8"},
       {R"({"type":"T"})", "it has no \"stream\""},
       {R"({"stream":"","type":"T"})", "stream"},
       {R"({"stream":"$system","type":"T"})", "stream"},

@@ -119,7 +119,11 @@ TEST(JsonLines, TellWhichFieldIsWrong) {
   EXPECT_EQ(reason(begin + R"("metadata_base64":"Zg"})"), "\"metadata_base64\" is not base64");
   EXPECT_EQ(reason(begin + R"("data_base64":7})"), "\"data_base64\" is not a string");
   EXPECT_EQ(reason("[]"), "not JSON: it is not an object");
-  EXPECT_EQ(reason("{\"stream\":\"\xff\"}"), "not JSON: it holds bytes that are not UTF-8");
+  for (const std::string text :
+       {"{\"stream\":\"\xff\"}", "{\"stream\":\"\xff", "\xff{", "{\"stream\":\xff}", "[\"\xe4\"]"})
+    EXPECT_EQ(reason(text),
+              "not UTF-8, in which JSON is written (UTF-16 or Latin-1 has to be converted)")
+        << text;
   EXPECT_EQ(reason(begin), "not JSON: an object or array does not end");
 }
 

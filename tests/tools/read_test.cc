@@ -83,10 +83,40 @@ TEST_F(EsctlRead, RefusesWhatCannotBeMeant) {
     EXPECT_EQ(esctl(words).code, 2) << ::testing::PrintToString(words);
 }
 
-TEST_F(EsctlRead, APositionBeyondTheLogIsAnError) {
-  const auto done = esctl({"read", "--all", "--after", "11"});
-  EXPECT_EQ(done.code, 1);
-  EXPECT_NE(done.err, "");
+TEST_F(EsctlRead, APositionBeyondTheLogIsAnErrorThatNamesTheOption) {
+  const std::vector<std::vector<std::string>> cases{{"read", "--all", "--after", "11"},
+                                                    {"read", "order-1", "--after-version", "6"},
+                                                    {"subscribe", "--all", "--after", "11"},
+                                                    {"export", "--after", "11"},
+                                                    {"count", "--after", "11"}};
+  for (const auto& words : cases) {
+    const auto done = esctl(words);
+    EXPECT_EQ(done.code, 1);
+    const auto option = words[words.size() - 2], number = words.back();
+    EXPECT_TRUE(done.err.starts_with("esctl: " + option +
+                                     (option == "--after" ? ": position " : ": version ") + number))
+        << done.err;
+  }
+}
+
+TEST_F(EsctlRead, WhatIsMalformedIsCalledByItsOption) {
+  const std::vector<std::pair<std::vector<std::string>, std::string>> cases{
+      {{"read", "a\x01"}, "STREAM: \"a\\x01\" holds a control character"},
+      {{"read", "--category", "order-1"},
+       "--category: \"order-1\" holds a '-', and a category is what stands before a stream's "
+       "first '-': give \"order\", or \"order-1\" as STREAM"},
+      {{"read", "--all", "--after-version", "1"},
+       "--after-version: it counts in one stream: give a STREAM, not \"everything\""},
+      {{"read", "--type", "\xff"}, "--type: \"\\xff\" is not UTF-8"},
+      {{"read", "--tag", "\xff"}, "--tag: \"\\xff\" is not UTF-8"},
+      {{"read", "--query", "|"},
+       "--query: nothing is asked for at character 1 of \"|\"; a query reads like "
+       "\"type:Placed,Paid tag:vip | category:order\", and \"everything\" is all events"}};
+  for (const auto& [words, said] : cases) {
+    const auto done = esctl(words);
+    EXPECT_EQ(done.code, 2) << said;
+    EXPECT_EQ(done.err, "esctl: " + said + "; see 'esctl read --help'\n");
+  }
 }
 
 TEST_F(EsctlRead, ShowsPeopleOneLineAnEvent) {
