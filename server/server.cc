@@ -46,10 +46,9 @@ Result<std::vector<std::string>> Server::listen(const Endpoint& endpoint) {
                             [this](Accepted accepted) { take(std::move(accepted)); });
     urls.push_back(acceptors_.back().endpoint().url());
     if (endpoint.kind == Endpoint::Kind::kTcp)
-      context_->log(LogLevel::kWarning, urls.back() +
-                                            ": every local user can read and write the whole store "
-                                            "here, as TCP has no authentication yet; a Unix socket "
-                                            "serves its owner alone");
+      context_->log(LogLevel::kWarning,
+                    "every local user can read and write the whole store at " + urls.back() +
+                        " (TCP has no authentication yet; a Unix socket serves its owner alone)");
   }
   return urls;
 }
