@@ -291,9 +291,9 @@ Result<void> check_options(const OpenOptions& options) {
 }
 
 Result<std::unique_ptr<EventStore>> open_engine(const std::string& directory,
-                                                const OpenOptions& options) {
+                                                const OpenOptions& options, Io* machine) {
   if (auto ok = check_options(options); !ok) return std::unexpected(ok.error());
-  auto engine = Engine::open(directory, options);
+  auto engine = Engine::open(directory, options, machine);
   if (!engine) return std::unexpected(engine.error());
   return std::make_unique<EmbeddedStore>(std::move(*engine));
 }
@@ -301,12 +301,12 @@ Result<std::unique_ptr<EventStore>> open_engine(const std::string& directory,
 }  // namespace
 
 Result<std::unique_ptr<EventStore>> open_directory(const std::string& directory,
-                                                   const OpenOptions& options) {
-  return open_engine(directory, options);
+                                                   const OpenOptions& options, Io* machine) {
+  return open_engine(directory, options, machine);
 }
 
 Result<std::unique_ptr<EventStore>> open_memory(const OpenOptions& options) {
-  return open_engine({}, options);
+  return open_engine({}, options, nullptr);
 }
 
 }  // namespace esdb::storage

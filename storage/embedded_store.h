@@ -10,8 +10,12 @@
 
 namespace esdb::storage {
 
+class Io;
+
+// `machine`: as Engine::open().
 Result<std::unique_ptr<EventStore>> open_directory(const std::string& directory,
-                                                   const OpenOptions& options);
+                                                   const OpenOptions& options,
+                                                   Io* machine = nullptr);
 Result<std::unique_ptr<EventStore>> open_memory(const OpenOptions& options);
 
 }  // namespace esdb::storage

@@ -22,6 +22,7 @@ constexpr std::size_t kInboxCount = 65'536;
 constexpr std::chrono::milliseconds kBackgroundPause{50};
 constexpr std::chrono::milliseconds kIndexerPause{20};
 constexpr std::chrono::seconds kIndexerRetryPause{1};
+constexpr std::chrono::seconds kIndexerDamagePause{60};
 
 // Shares of OpenOptions::memory (docs/architecture.md adds them up).
 constexpr std::size_t kIdBytes = 40;
@@ -52,8 +53,9 @@ Engine::Engine(const OpenOptions& options)
 Engine::~Engine() { close(); }
 
 Result<std::shared_ptr<Engine>> Engine::open(const std::string& directory,
-                                             const OpenOptions& options) {
+                                             const OpenOptions& options, Io* machine) {
   std::shared_ptr<Engine> engine(new Engine(options));
+  engine->io_ = machine;
   if (auto ok = engine->open_files(directory); !ok) return std::unexpected(ok.error());
   if (auto ok = engine->wire(); !ok) return std::unexpected(ok.error());
   engine->start_threads();
@@ -61,7 +63,10 @@ Result<std::shared_ptr<Engine>> Engine::open(const std::string& directory,
 }
 
 Result<void> Engine::open_files(const std::string& directory) {
-  io_ = make_io(directory, options_);
+  if (io_ == nullptr) {
+    own_io_ = make_io(directory, options_);
+    io_ = own_io_.get();
+  }
   LogOptions log_options{.directory = directory.empty() ? "memory" : directory,
                          .access = options_.access,
                          .create = options_.create,
@@ -99,14 +104,24 @@ Result<void> Engine::open_index(const std::string& directory) {
   auto index = is_read_only() ? Index::open_read_only(options, *log_) : Index::open(options, *log_);
   if (!index) return std::unexpected(index.error());
   index_ = std::move(*index);
+  auto filled = fill_tail();
+  if (!filled && filled.error().code == ErrorCode::kCorrupt && !is_read_only()) {
+    // What needs no look-up is served all the same: reading by position.
+    if (auto ok = index_->fall_behind(*log_, filled.error()); !ok) return ok;
+    filled = fill_tail();
+  }
+  if (!filled) return filled;
+  if (!is_read_only()) indexer_ = std::make_unique<Indexer>(*index_, *tail_, *log_);
+  return {};
+}
+
+Result<void> Engine::fill_tail() {
   // Read-only and without a usable index, the tail index holds the whole log.
   const FrameMark mark = index_ ? index_->tail_begins() : FrameMark{};
   tail_ = std::make_unique<TailIndex>(
       mark, TailOptions{.keeps_everything = is_read_only(),
                         .dirty_bytes = index_dirty_bytes(options_.memory)});
-  if (auto ok = replay_tail(*log_, *tail_); !ok) return std::unexpected(ok.error());
-  if (!is_read_only()) indexer_ = std::make_unique<Indexer>(*index_, *tail_, *log_);
-  return {};
+  return replay_tail(*log_, *tail_);
 }
 
 Result<void> Engine::fill_window() {
@@ -196,17 +211,25 @@ void Engine::start_threads() {
 }
 
 void Engine::run_indexer(const std::stop_token& stop) {
-  while (!stop.stop_requested()) {
+  std::string failure;  // said once, not at every attempt
+  for (;;) {
+    indexing_wake_.reset();
+    if (stop.stop_requested()) return;
     const bool rebuilding = index_->needs_rebuild();
     auto step = rebuilding ? index_->rebuild_step(*log_) : indexer_->step();
     if (step && (*step || rebuilding)) {
+      if (!std::exchange(failure, {}).empty()) say("index: it goes on");
       driver_.nudge();  // the tail has room again
       continue;
     }
-    if (!step) say("index: " + step.error().message);
-    indexing_wake_.reset();
-    indexing_wake_.wait_until(Clock::now() + (step ? Clock::duration(kIndexerPause)
-                                                   : Clock::duration(kIndexerRetryPause)));
+    Clock::duration pause = kIndexerPause;
+    if (!step) {
+      if (step.error().message != failure) say("index: " + step.error().message);
+      failure = step.error().message;
+      // Damage in the log does not heal by itself: it is read again now and then.
+      pause = step.error().code == ErrorCode::kCorrupt ? kIndexerDamagePause : kIndexerRetryPause;
+    }
+    indexing_wake_.wait_until(Clock::now() + pause);
   }
 }
 
@@ -275,9 +298,9 @@ Error Engine::refused() const {
 
 std::string Engine::state() const {
   if (is_read_only()) return "read_only: opened so";
-  if (has_files() && index_->needs_rebuild())
-    return "rebuilding: " + std::to_string(index_->rebuild_percent()) + " %";
-  return writer_->state();
+  if (writer_->is_read_only() || !has_files() || !index_->needs_rebuild()) return writer_->state();
+  if (const auto why = index_->rebuild_failure()) return "corrupt: " + why->message;
+  return "rebuilding: " + std::to_string(index_->rebuild_percent()) + " %";
 }
 
 void Engine::say(std::string_view line) const {

@@ -32,9 +32,10 @@ namespace esdb::storage {
 
 class Engine {
  public:
-  // An empty directory: a store in memory.
+  // An empty directory: a store in memory. `machine`: what it runs on instead of this one, for
+  // tests that make it fail; it outlives the store and its cursors.
   static Result<std::shared_ptr<Engine>> open(const std::string& directory,
-                                              const OpenOptions& options);
+                                              const OpenOptions& options, Io* machine = nullptr);
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -79,6 +80,7 @@ class Engine {
   void start_threads();
   void run_indexer(const std::stop_token& stop);
   void run_background(const std::stop_token& stop);
+  Result<void> fill_tail();
   Result<void> fill_window();
   static Completions::Run completion_of(RequestPtr request);
   void answer(RequestPtr request, Result<Appended> result);
@@ -90,7 +92,8 @@ class Engine {
   bool has_files() const { return index_ != nullptr; }
 
   const OpenOptions options_;
-  std::unique_ptr<Io> io_;
+  std::unique_ptr<Io> own_io_;
+  Io* io_ = nullptr;
   std::unique_ptr<Log> log_;
   std::unique_ptr<Index> index_;  // null: a store in memory
   std::unique_ptr<TailIndex> tail_;

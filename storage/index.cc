@@ -44,10 +44,13 @@ Result<Standing> compare(const Environment& environment, IndexHealth& health,
   if (!reader) return std::unexpected(reader.error());
   meta = reader->meta();
   if (meta.store_id != options.store_id) return Standing::kRebuild;
-  auto in_log = log.frame(meta.frame_number);
-  if (!in_log) return std::unexpected(in_log.error());
   auto knows = knows_epoch(*reader, log.epoch_id());
   if (!knows) return std::unexpected(knows.error());
+  auto in_log = log.frame(meta.frame_number);
+  // Damage there tells nothing. An index that has seen the log's newest epoch is of its history.
+  if (!in_log && in_log.error().code == ErrorCode::kCorrupt)
+    return *knows ? Standing::kGoOn : Standing::kRebuild;
+  if (!in_log) return std::unexpected(in_log.error());
   return standing_of(mark_of(meta), *in_log, *knows);
 }
 
@@ -210,6 +213,7 @@ Result<void> Index::State::reopen() {
 Result<Index::Lease> Index::read() {
   State& state = *state_;
   if (state.health.is_damaged()) return std::unexpected(state.health.error());
+  if (auto failure = rebuild_failure()) return std::unexpected(std::move(*failure));
   if (state.phase.load(std::memory_order_acquire) != State::Phase::kReady)
     return unavailable("the index is being rebuilt: " + std::to_string(rebuild_percent()) + " %");
   const Environment* environment = nullptr;

@@ -12,7 +12,9 @@
 //
 // Threads: commit() and rebuild_step(): the indexer. Everything else: any thread.
 // Errors:  kUnavailable while it is rebuilt (with the percentage) or damaged; kDiskFull where
-//          there is no room for a commit. Both concern the index alone: the log goes on.
+//          there is no room for a commit. Both concern the index alone: the log goes on. kCorrupt
+//          where the log that it is rebuilt from is damaged (segment, positions): a rebuild stops
+//          there, and nothing is answered from the index.
 #pragma once
 
 #include <cstddef>
@@ -76,6 +78,10 @@ class Index {
   FrameMark tail_begins() const;  // indexed(), or what a rebuild comes to: for TailIndex, at open
   std::size_t bytes() const;      // of the file in use
 
+  // At open, where the log behind tail_begins() cannot be read whole (`why`, kCorrupt): the index
+  // is to be brought up to the log's end first, as far as that goes.
+  Result<void> fall_behind(const Log& log, const Error& why);
+
   // ---- the indexer
   // Entries, meta row and mark in one transaction, durable when it returns. A failure is aborted
   // and the environment reopened: commit the same generation again.
@@ -89,6 +95,8 @@ class Index {
   // ---- any thread
   bool needs_rebuild() const;
   int rebuild_percent() const;
+  // Why a rebuild does not go on: the log is damaged. What needs the index answers this.
+  std::optional<Error> rebuild_failure() const;
   // One transaction for reading.
   class Lease;
   Result<Lease> read();

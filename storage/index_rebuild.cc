@@ -54,15 +54,15 @@ Result<void> Index::State::begin_rebuild(const Log& log) {
   const auto most = options.replay_events_max != 0 ? options.replay_events_max
                                                    : options.memory / kReplayedEventBytes;
   if (log.durable().value - mark.last.value <= most) return {};
+  return aim_at_end(log);
+}
+
+Result<void> Index::State::aim_at_end(const Log& log) {
   auto last = log.frame(log.durable_frame());
   if (!last) return std::unexpected(last.error());
   ESDB_CHECK(*last);
   set_target(**last);
-  if (mark.frame_number > 0) {
-    phase = Phase::kBehind;
-  } else {
-    phase = Phase::kBuilding;
-  }
+  phase = mark.frame_number > 0 ? Phase::kBehind : Phase::kBuilding;
   say("index: it is " + std::to_string(target.last.value - mark.last.value) +
       " events behind the log; writing them");
   return {};
@@ -88,6 +88,23 @@ void Index::State::begin_again() {
   changed.notify_all();
   building.reset();
   health.forget();
+}
+
+void Index::State::set_failure(std::optional<Error> why) {
+  const std::lock_guard lock(mutex);
+  failure = std::move(why);
+}
+
+Result<void> Index::fall_behind(const Log& log, const Error& why) {
+  if (auto ok = state_->aim_at_end(log); !ok) return ok;
+  state_->set_failure(why);
+  return {};
+}
+
+std::optional<Error> Index::rebuild_failure() const {
+  if (state_->phase.load(std::memory_order_acquire) == State::Phase::kReady) return std::nullopt;
+  const std::lock_guard lock(state_->mutex);
+  return state_->failure;
 }
 
 bool Index::needs_rebuild() const {
@@ -124,7 +141,11 @@ Result<bool> Index::rebuild_step(const Log& log) {
         if (!is_full()) return {};
         return std::unexpected(Error{.code = ErrorCode::kCancelled});  // ends the scan
       });
-  if (!scanned && !is_full()) return std::unexpected(scanned.error());
+  if (!scanned && !is_full()) {
+    if (scanned.error().code == ErrorCode::kCorrupt) state.set_failure(scanned.error());
+    return std::unexpected(scanned.error());
+  }
+  state.set_failure({});
   ESDB_CHECK(is_full());  // the target is durable, so the scan meets it
   if (auto ok = state.commit_to(to, generation); !ok) {
     // An environment whose commit failed is not written to again.

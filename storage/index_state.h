@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 
 #include "storage/index.h"
 #include "storage/index_environment.h"
@@ -43,6 +44,7 @@ struct Index::State {
   int readers = 0;                           // guarded by mutex
   bool closing = false;                      // guarded by mutex
   FrameMark mark;                            // guarded by mutex: of the last commit
+  std::optional<Error> failure{};            // guarded by mutex: why a rebuild stands still
 
   // The indexer.
   MetaRow meta;                             // as committed
@@ -61,8 +63,10 @@ struct Index::State {
   Result<std::string> open_existing(const Log& log);
   Result<void> begin_anew(std::string_view reason);
   Result<void> begin_rebuild(const Log& log);
+  Result<void> aim_at_end(const Log& log);
   void set_target(const FrameMark& to);
   void begin_again();  // after damage
+  void set_failure(std::optional<Error> why);
   Result<void> prepare_step();
   void close_environments();
   Result<void> finish_building();

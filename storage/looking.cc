@@ -142,8 +142,10 @@ Result<Statistics> statistics(const Sources& sources) {
   if (*frame) found.last_committed = (*frame)->committed;
   auto lookup = lookup_of(sources);
   if (!lookup) {
-    // While the index is rebuilt the rest is told all the same.
-    if (lookup.error().code == ErrorCode::kUnavailable) return found;
+    // While the index is rebuilt, or cannot be, the rest is told all the same.
+    if (lookup.error().code == ErrorCode::kUnavailable ||
+        lookup.error().code == ErrorCode::kCorrupt)
+      return found;
     return std::unexpected(lookup.error());
   }
   auto streams = lookup->stream_count();

@@ -104,7 +104,8 @@ struct TrackingPage {
 struct Statistics {
   std::string store_id{};  // made when the store was, kept through backup and restore
   std::string epoch_id{};  // of the newest epoch; empty before the first append
-  std::string state{};     // "ready", "rebuilding: 42 %", "read_only: ...", "disk_full: ..."
+  std::string state{};     // "ready", "rebuilding: 42 %", "read_only: ...", "disk_full: ...",
+                           // "corrupt: ..." (the index cannot be built from a damaged log)
   std::string io{};        // how it writes: "uring", "posix", "memory"
   Position durable{};      // everything up to it is on stable storage and visible
   Position indexed{};      // how far the index on disk has come
