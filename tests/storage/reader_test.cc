@@ -244,18 +244,19 @@ TEST_F(Reading, AnEventIsGivenThoughTheHeaderOfItsFrameIsDamaged) {
   });
   ASSERT_NE(rare, all_.stored.end());
   auto file = *setup_.memory.open("memory/log/00000001.seg", OpenMode::kReadWrite);
-  AlignedBytes block(4096);
+  AlignedBytes image(1 << 20);
+  ASSERT_TRUE(file->read_device(0, image.bytes()));
   FrameHeader header;
   std::uint64_t holds = 0;  // the last frame that begins at or before it
-  for (std::uint64_t at = 0; at < 1 << 20; at += block.bytes().size()) {
-    ASSERT_TRUE(file->read_device(at, block.bytes()));
-    std::memcpy(&header, block.bytes().data(), sizeof(header));
-    if (header.magic == kFrameMagic && header.first_position <= rare->position.value) holds = at;
+  for (std::uint64_t at = 0; at + sizeof(header) <= image.bytes().size(); at += 64) {
+    std::memcpy(&header, image.bytes().data() + at, sizeof(header));
+    if (header.magic == kFrameMagic && header.offset == at &&
+        header.first_position <= rare->position.value)
+      holds = at;
   }
   ASSERT_GT(holds, 0U);
-  ASSERT_TRUE(file->read_device(holds, block.bytes()));
-  block.bytes()[offsetof(FrameHeader, checksum)] ^= std::byte{1};
-  ASSERT_TRUE(file->write_durable(holds, block.bytes()));
+  image.bytes()[holds + offsetof(FrameHeader, checksum)] ^= std::byte{1};
+  ASSERT_TRUE(file->write_durable(0, image.bytes()));
   ASSERT_FALSE(setup_.log->frame_of(rare->position));
 
   Reader reader(Reader::Kind::kRead, stream(std::string(RecordedEvent(&*rare).stream())),
