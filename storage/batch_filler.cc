@@ -190,7 +190,7 @@ std::span<std::byte> BatchFiller::pack(std::size_t bytes) {
   return result;
 }
 
-Result<bool> BatchFiller::add_one(SegmentReader& reader, Position position) {
+Result<BatchFiller::Found> BatchFiller::find(SegmentReader& reader, Position position) {
   auto place = reader.event_place(position);
   if (!place) return std::unexpected(place.error());
   const auto offset = place->offset;
@@ -204,11 +204,13 @@ Result<bool> BatchFiller::add_one(SegmentReader& reader, Position position) {
   if (offset + sizeof(RecordHeader) > *end)
     return reader.damaged(offset, here, "its footer and its frames contradict each other");
 
+  Found found{.committed = Time{std::chrono::nanoseconds{frame->commit_time}}};
   std::optional<ScannedRecord> record;
-  std::vector<std::byte> copy;
+  std::string_view damage;
   if (reader.is_in_memory()) {
     record = trusted_record_at(reader.image().subspan(offset), position);
   } else {
+    auto& copy = found.bytes;
     copy.resize(std::min<std::uint64_t>(kRecordGuess, *end - offset));
     if (auto done = reader.read(offset, copy, here); !done) return std::unexpected(done.error());
     std::uint32_t length = 0;
@@ -217,16 +219,27 @@ Result<bool> BatchFiller::add_one(SegmentReader& reader, Position position) {
       copy.resize(whole);
       if (auto done = reader.read(offset, copy, here); !done) return std::unexpected(done.error());
     }
-    std::string_view damage;
     record = record_at(copy, position, reader.seed(), damage);
-    if (!record) return reader.damaged(offset, here, "an event " + std::string(damage));
   }
-  if (!fits(record->payload.size())) return false;
-  const auto bytes = pack(record->payload.size());
-  std::memcpy(bytes.data(), record->payload.data(), bytes.size());
-  record->payload = bytes;
-  batch_.stored.push_back(stored_of(*record, Time{std::chrono::nanoseconds{frame->commit_time}}));
+  if (!record) return reader.damaged(offset, here, "an event " + std::string(damage));
+  found.record = *record;
+  return found;
+}
+
+bool BatchFiller::add(const Found& found) {
+  auto record = found.record;
+  if (!fits(record.payload.size())) return false;
+  const auto bytes = pack(record.payload.size());
+  std::memcpy(bytes.data(), record.payload.data(), bytes.size());
+  record.payload = bytes;
+  batch_.stored.push_back(stored_of(record, found.committed));
   return true;
+}
+
+Result<bool> BatchFiller::add_one(SegmentReader& reader, Position position) {
+  auto found = find(reader, position);
+  if (!found) return std::unexpected(found.error());
+  return add(*found);
 }
 
 }  // namespace esdb::storage

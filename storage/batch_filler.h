@@ -4,13 +4,16 @@
 // Errors:  kCorrupt, from the first event that cannot be given; those before it are given first.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "esdb/error.h"
 #include "esdb/implement.h"
+#include "storage/frame_check.h"
 #include "storage/log.h"
 #include "storage/segment_reader.h"
 
@@ -29,6 +32,15 @@ class BatchFiller {
   Result<Position> add_run(SegmentReader& reader, const Positions& run);
   // One event. false: the budget is used up.
   Result<bool> add_one(SegmentReader& reader, Position position);
+  // The same in two steps: what find() gives is valid while the segment is held.
+  struct Found {
+    ScannedRecord record{};
+    Time committed{};
+    std::vector<std::byte> bytes{};  // where it was read into
+  };
+  static Result<Found> find(SegmentReader& reader, Position position);
+  bool add(const Found& found);
+  std::size_t bytes_left() const { return budget_.bytes - std::min(bytes_, budget_.bytes); }
 
  private:
   struct Walk;

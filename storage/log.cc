@@ -13,7 +13,8 @@ Log::State::State(Io& io_used, LogOptions options_given)
     : io(io_used),
       options(std::move(options_given)),
       directory(options.directory + "/log"),
-      files(io, directory) {}
+      files(io, directory),
+      read_rings(io) {}
 
 Log::Log(std::unique_ptr<State> state) : state_(std::move(state)) {
   ESDB_CHECK(state_->list != nullptr && !state_->list->segments.empty());

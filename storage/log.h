@@ -87,6 +87,9 @@ struct ReadBudget {
   std::uint64_t events = ~std::uint64_t{0};
 };
 
+class SegmentReader;
+struct Segment;
+
 class Log {
  public:
   struct State;  // log_state.h; open_log() makes it
@@ -179,6 +182,8 @@ class Log {
 
  private:
   void let_go_of_sealed() const;
+  Result<void> add_recent(SegmentReader& reader, const Segment& segment, Position from,
+                          std::vector<RecentId>& known, std::vector<RecentId>& ids) const;
 
   std::atomic<std::uint64_t> durable_{0};
   std::atomic<std::uint64_t> covered_frame_{0};

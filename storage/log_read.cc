@@ -1,6 +1,7 @@
 // Log's reading side: events by position, frames, times, ids.
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 #include <unordered_map>
 #include <utility>
 
@@ -11,6 +12,66 @@
 #include "storage/log_state.h"
 
 namespace esdb::storage {
+namespace {
+
+constexpr std::size_t kEventGuess = 1024;
+// One look-up in a sound segment takes fewer; one that takes more is left to go on alone.
+constexpr int kRoundsMax = 16;
+
+// Events that lie anywhere, the reads of each round of look-ups all at once.
+class ScatteredReader {
+ public:
+  ScatteredReader(const ReadScope& scope, RingPool& rings) : scope_(scope), rings_(rings) {}
+
+  using Found = Result<BatchFiller::Found>;
+  std::vector<Found> find(std::span<const Position> positions) {
+    std::vector<Found> found;
+    found.reserve(positions.size());
+    for (const auto position : positions) {
+      ESDB_CHECK(position.value != 0 && position <= scope_.last());
+      found.emplace_back(std::unexpected(Error{}));
+    }
+    if (positions.size() > 1 && is_any_sealed(positions)) find_at_once(positions, found);
+    for (std::size_t i = 0; i < positions.size(); ++i)
+      if (!found[i]) found[i] = BatchFiller::find(reader_of(positions[i]), positions[i]);
+    return found;
+  }
+
+ private:
+  SegmentReader& reader_of(Position position) {
+    const auto index = scope_.list().of_position(position);
+    auto known = readers_.find(index);
+    if (known == readers_.end()) known = readers_.emplace(index, scope_.reader(index)).first;
+    return known->second;
+  }
+  bool is_any_sealed(std::span<const Position> positions) {
+    return std::ranges::any_of(positions,
+                               [this](Position p) { return !reader_of(p).is_in_memory(); });
+  }
+  void find_at_once(std::span<const Position> positions, std::vector<Found>& found) {
+    const LentRing ring(rings_);
+    if (ring.get() == nullptr) return;
+    GatheredReads reads(*ring.get());
+    std::vector<std::size_t> left(positions.size());
+    std::iota(left.begin(), left.end(), std::size_t{0});
+    for (int round = 0; round < kRoundsMax && !left.empty(); ++round) {
+      std::erase_if(left, [&](std::size_t i) {
+        auto& reader = reader_of(positions[i]);
+        reader.gather(&reads);
+        found[i] = BatchFiller::find(reader, positions[i]);
+        reader.gather(nullptr);
+        return found[i] || !reads.missed();
+      });
+      if (!reads.fetch()) return;
+    }
+  }
+
+  const ReadScope& scope_;
+  RingPool& rings_;
+  std::unordered_map<std::size_t, SegmentReader> readers_;
+};
+
+}  // namespace
 
 ReadScope::ReadScope(const Log& log, const Log::State& state) : state_(state) {
   // The position first: its frame and its segment are then found.
@@ -76,16 +137,18 @@ Result<std::size_t> Log::read_each(std::span<const Position> positions, const Re
                                    BatchMemory& batch) const {
   const ReadScope scope(*this, *state_);
   BatchFiller filler(budget, batch);
-  std::unordered_map<std::size_t, SegmentReader> readers;
-  for (std::size_t i = 0; i < positions.size(); ++i) {
-    ESDB_CHECK(positions[i].value != 0 && positions[i] <= scope.last());
-    const auto index = scope.list().of_position(positions[i]);
-    auto known = readers.find(index);
-    if (known == readers.end()) known = readers.emplace(index, scope.reader(index)).first;
-    auto added = filler.add_one(known->second, positions[i]);
-    if (!added && filler.events() > 0) return i;
-    if (!added) return std::unexpected(added.error());
-    if (!*added) return i;
+  ScatteredReader scattered(scope, state_->read_rings);
+  for (std::size_t i = 0; i < positions.size();) {
+    // No more at once than may fit.
+    const auto at_once = std::min<std::size_t>(kReadsAtOnce, 1 + filler.bytes_left() / kEventGuess);
+    const auto part = positions.subspan(i, std::min(at_once, positions.size() - i));
+    const auto found = scattered.find(part);
+    for (const auto& one : found) {
+      if (!one && filler.events() > 0) return i;
+      if (!one) return std::unexpected(one.error());
+      if (!filler.add(*one)) return i;
+      ++i;
+    }
   }
   return positions.size();
 }

@@ -1,11 +1,13 @@
 // Log's sequential side: every frame in order, the newest ids.
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 #include <utility>
 
 #include "protocol/encoded_event.h"
 #include "storage/check.h"
 #include "storage/footer.h"
+#include "storage/gathered_reads.h"
 #include "storage/log.h"
 #include "storage/log_state.h"
 #include "storage/segment_file.h"
@@ -15,6 +17,12 @@ namespace esdb::storage {
 namespace {
 
 constexpr std::size_t kIdSegmentsMax = 1000;
+constexpr int kRoundsMax = 4;  // of reads, of one segment's tables
+
+// Events of a segment that lie before a position.
+std::size_t skipped_of(const SegmentReader& reader, Position from) {
+  return from > reader.first() ? static_cast<std::size_t>(from.value - reader.first().value) : 0;
+}
 
 // The footer blocks that hold entries first..first + count of a table, read at once.
 Result<std::vector<std::byte>> read_table(SegmentReader& reader, std::uint64_t table_at,
@@ -93,6 +101,28 @@ Result<void> scan_ids(SegmentReader& reader, std::size_t first, std::vector<Log:
       });
 }
 
+// The ids of some segments, their tables read all at once. Empty: to be read alone.
+std::vector<std::vector<Log::RecentId>> ids_at_once(std::span<SegmentReader> readers,
+                                                    std::span<const Segment> segments,
+                                                    Position from, RingPool& rings) {
+  std::vector<std::vector<Log::RecentId>> ids(readers.size());
+  const LentRing ring(rings);
+  if (ring.get() == nullptr || readers.size() < 2) return ids;
+  GatheredReads reads(*ring.get());
+  std::vector<std::size_t> left(readers.size());
+  std::iota(left.begin(), left.end(), std::size_t{0});
+  for (int round = 0; round < kRoundsMax && !left.empty(); ++round) {
+    std::erase_if(left, [&](std::size_t i) {
+      readers[i].gather(&reads);
+      auto done = add_ids(readers[i], segments[i], skipped_of(readers[i], from), ids[i]);
+      readers[i].gather(nullptr);
+      return done || !reads.missed();
+    });
+    if (!reads.fetch()) break;
+  }
+  return ids;
+}
+
 }  // namespace
 
 Result<void> Log::scan(std::uint64_t from_frame,
@@ -120,27 +150,45 @@ Result<std::vector<Log::RecentId>> Log::recent_ids(std::size_t count) const {
   auto index = scope.list().of_position(first);
   if (scope.size() - index > kIdSegmentsMax) index = scope.size() - kIdSegmentsMax;
   ids.reserve(count);
-  for (; index < scope.size(); ++index) {
-    auto reader = scope.reader(index);
-    if (reader.events() == 0) continue;
-    const auto skipped = first > reader.first() ? first.value - reader.first().value : 0;
-    const auto before = ids.size();
-    auto done = add_ids(reader, scope.list().segments[index], skipped, ids);
-    if (!done && done.error().code == ErrorCode::kCorrupt) {
-      // The frames are the truth; the footer is built anew from them.
-      state_->files.doubt_footer(reader.number());
-      state_->say("the footer of " + segment_name(reader.number()) +
-                  " is damaged: the ids of its events are read from its frames");
-      ids.resize(before);
-      done = scan_ids(reader, skipped, ids);
-    }
-    if (!done && done.error().code != ErrorCode::kCorrupt) return std::unexpected(done.error());
-    if (done) continue;
-    ids.clear();
-    state_->say(done.error().message + ". Retries of appends up to position " +
-                to_string(reader.last()) + " are recognised by their checks alone");
+  while (index < scope.size()) {
+    std::vector<SegmentReader> readers;
+    const auto begin = index;
+    for (; index < scope.size() && readers.size() < kReadsAtOnce; ++index)
+      readers.push_back(scope.reader(index));
+    const auto segments = std::span(scope.list().segments).subspan(begin, readers.size());
+    auto parts = ids_at_once(readers, segments, first, state_->read_rings);
+    for (std::size_t i = 0; i < readers.size(); ++i)
+      if (auto ok = add_recent(readers[i], segments[i], first, parts[i], ids); !ok)
+        return std::unexpected(ok.error());
   }
   return ids;
+}
+
+// One segment's, in what it takes of reads; `known` where they are known already.
+Result<void> Log::add_recent(SegmentReader& reader, const Segment& segment, Position from,
+                             std::vector<RecentId>& known, std::vector<RecentId>& ids) const {
+  if (reader.events() == 0) return {};
+  if (!known.empty()) {
+    ids.insert(ids.end(), known.begin(), known.end());
+    return {};
+  }
+  const auto skipped = skipped_of(reader, from);
+  const auto before = ids.size();
+  auto done = add_ids(reader, segment, skipped, ids);
+  if (!done && done.error().code == ErrorCode::kCorrupt) {
+    // The frames are the truth; the footer is built anew from them.
+    state_->files.doubt_footer(reader.number());
+    state_->say("the footer of " + segment_name(reader.number()) +
+                " is damaged: the ids of its events are read from its frames");
+    ids.resize(before);
+    done = scan_ids(reader, skipped, ids);
+  }
+  if (!done && done.error().code != ErrorCode::kCorrupt) return done;
+  if (done) return {};
+  ids.clear();
+  state_->say(done.error().message + ". Retries of appends up to position " +
+              to_string(reader.last()) + " are recognised by their checks alone");
+  return {};
 }
 
 }  // namespace esdb::storage

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "storage/arena.h"
+#include "storage/gathered_reads.h"
 #include "storage/log.h"
 #include "storage/open_segment.h"
 #include "storage/recovery.h"
@@ -34,6 +35,7 @@ struct Log::State {
   std::unique_ptr<File> lock{};
   std::shared_ptr<ArenaPool> arenas{};
   mutable FileCache files;
+  mutable RingPool read_rings;
 
   // ---- any thread
   std::atomic<std::uint64_t> durable_frame{0};

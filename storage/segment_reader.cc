@@ -7,6 +7,7 @@
 
 #include "storage/check.h"
 #include "storage/frame_check.h"
+#include "storage/gathered_reads.h"
 #include "storage/segment_file.h"
 
 namespace esdb::storage {
@@ -93,6 +94,13 @@ Result<void> SegmentReader::read(std::uint64_t offset, std::span<std::byte> into
     return {};
   }
   if (auto opened = open_file(); !opened) return opened;
+  if (gathered_ != nullptr) {
+    const auto answer = gathered_->take(number(), file_, offset, into);
+    if (answer == GatheredReads::Answer::kHere) return {};
+    if (answer == GatheredReads::Answer::kMissed)
+      return std::unexpected(
+          Error{.code = ErrorCode::kUnavailable, .message = "it has yet to be fetched"});
+  }
   const auto read_part = [&](std::uint64_t at, std::span<std::byte> part) {
     return uninterrupted([&] { return file_->read(at, part); });
   };

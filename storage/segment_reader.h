@@ -35,6 +35,8 @@ struct Positions {
   Position to{};
 };
 
+class GatheredReads;
+
 class SegmentReader {
  public:
   SegmentReader(const Segment& segment, const SegmentEnd& end, std::uint64_t seed,
@@ -74,6 +76,9 @@ class SegmentReader {
   Result<std::uint64_t> frames_end();
   Result<std::uint64_t> first_frame_offset();
 
+  // From now on bytes of the file come from there: what is not at hand yet is an error until it is
+  // fetched. Null: they are read.
+  void gather(GatheredReads* reads) { gathered_ = reads; }
   // Bytes of the file or the image. `positions`: what an error says is touched.
   Result<void> read(std::uint64_t offset, std::span<std::byte> into, const Positions& positions);
 
@@ -102,6 +107,7 @@ class SegmentReader {
   std::uint64_t content_end_ = 0;  // once it is known
   std::vector<CachedBlock> blocks_{};
   SegmentFrames frames_themselves_{};
+  GatheredReads* gathered_ = nullptr;
 };
 
 }  // namespace esdb::storage

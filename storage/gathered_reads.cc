@@ -1,0 +1,75 @@
+#include "storage/gathered_reads.h"
+
+#include <array>
+#include <cstring>
+
+#include "storage/check.h"
+
+namespace esdb::storage {
+
+GatheredReads::Answer GatheredReads::take(std::uint32_t segment, const std::shared_ptr<File>& file,
+                                          std::uint64_t offset, std::span<std::byte> into) {
+  auto& piece = pieces_[{segment, offset}];
+  if (piece.state == Piece::State::kFailed) return Answer::kAlone;
+  if (piece.state == Piece::State::kHere && piece.size >= into.size()) {
+    std::memcpy(into.data(), piece.bytes.get(), into.size());
+    return Answer::kHere;
+  }
+  missed_ = true;
+  const bool is_noted = piece.bytes && piece.state == Piece::State::kNoted;
+  if (is_noted && piece.size >= into.size()) return Answer::kMissed;
+  if (!is_noted) noted_.push_back(&piece);
+  piece.file = file;
+  piece.offset = offset;
+  piece.size = into.size();
+  piece.bytes = std::make_unique_for_overwrite<std::byte[]>(piece.size);
+  piece.state = Piece::State::kNoted;
+  return Answer::kMissed;
+}
+
+bool GatheredReads::fetch() {
+  if (noted_.empty()) return false;
+  for (std::size_t i = 0; i < noted_.size(); ++i) {
+    auto& piece = *noted_[i];
+    ring_.read(*piece.file, piece.offset, {piece.bytes.get(), piece.size}, i);
+  }
+  ring_.submit();
+  std::array<Ring::Done, 8> done;
+  for (std::size_t left = noted_.size(); left > 0;) {
+    ESDB_CHECK(ring_.wait());
+    const auto count = ring_.reap(done);
+    ESDB_CHECK(count <= left);
+    left -= count;
+    for (std::size_t i = 0; i < count; ++i) {
+      auto& piece = *noted_[done[i].token];
+      const bool whole = done[i].result == static_cast<std::int64_t>(piece.size);
+      piece.state = whole ? Piece::State::kHere : Piece::State::kFailed;
+    }
+  }
+  noted_.clear();
+  return true;
+}
+
+std::unique_ptr<Ring> RingPool::take() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (none_) return nullptr;
+    if (!free_.empty()) {
+      auto ring = std::move(free_.back());
+      free_.pop_back();
+      return ring;
+    }
+  }
+  auto made = io_.make_ring(kReadsAtOnce, -1);
+  if (made) return std::move(*made);
+  const std::lock_guard lock(mutex_);
+  none_ = !is_passing(made.error());
+  return nullptr;
+}
+
+void RingPool::put_back(std::unique_ptr<Ring> ring) {
+  const std::lock_guard lock(mutex_);
+  free_.push_back(std::move(ring));
+}
+
+}  // namespace esdb::storage
