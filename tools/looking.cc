@@ -159,19 +159,34 @@ Result<ExitCode> tracking(const ListArguments& arguments, const Invocation& invo
   return finish(invocation);
 }
 
+bool is_rebuilding(const Statistics& statistics) {
+  return statistics.state.starts_with("rebuilding");
+}
+
+// A directory is opened for reading by esctl itself: that is no trouble of the store.
+std::string state_for_people(const Statistics& statistics) {
+  const auto& state = statistics.state;
+  if (state == "read_only: opened so") return "opened for reading";
+  if (is_rebuilding(statistics))
+    return "the index is being rebuilt" + state.substr(state.find(':'));
+  return printable(state);
+}
+
 Result<ExitCode> stats(const Invocation& invocation) {
   const auto store = invocation.open(Purpose::kRead);
   if (!store) return std::unexpected(store.error());
   const auto found = (*store)->statistics();
   if (!found) return std::unexpected(found.error());
   const bool any = static_cast<bool>(found->durable);
+  // They are counted in the index: not known before it is whole again.
+  const bool counted = !is_rebuilding(*found) && !found->state.starts_with("corrupt");
   if (invocation.json()) {
     print_json({{"store_id", found->store_id},
                 {"epoch_id", found->epoch_id},
                 {"state", found->state},
                 {"io", found->io},
-                {"events", found->events},
-                {"streams", found->streams},
+                {"events", counted ? Json(found->events) : Json(nullptr)},
+                {"streams", counted ? Json(found->streams) : Json(nullptr)},
                 {"bytes", found->bytes},
                 {"segments", found->segments},
                 {"durable", found->durable.value},
@@ -182,9 +197,10 @@ Result<ExitCode> stats(const Invocation& invocation) {
     return finish(invocation);
   }
   Table table({{""}, {""}});
-  table.add({"state", found->state});
-  table.add({"events", grouped(found->events)});
-  table.add({"streams", grouped(found->streams)});
+  constexpr const char* kLater = "not known before the index is whole";
+  table.add({"state", state_for_people(*found)});
+  table.add({"events", counted ? grouped(found->events) : kLater});
+  table.add({"streams", counted ? grouped(found->streams) : kLater});
   table.add({"bytes", grouped(found->bytes)});
   table.add({"segments", grouped(found->segments)});
   table.add({"durable position", grouped(found->durable.value)});
@@ -216,8 +232,9 @@ Result<ExitCode> ping(const Invocation& invocation) {
                 {"round_trip_ns", took.count()}},
                invocation);
   } else {
-    invocation.out() << fmt::format("{}: {} in {} (store {})\n", printable(*url), found->state,
-                                    format_duration(took), found->store_id);
+    invocation.out() << fmt::format("{} answered in {}; state: {}; store {}\n", printable(*url),
+                                    format_duration(took), state_for_people(*found),
+                                    found->store_id);
   }
   return finish(invocation);
 }

@@ -64,7 +64,11 @@ class FlakyStore final : public EventStore {
                                 std::size_t limit) override {
     return store_->tracking(prefix, after, limit);
   }
-  Result<Statistics> statistics() override { return store_->statistics(); }
+  Result<Statistics> statistics() override {
+    auto found = store_->statistics();
+    if (found && change_statistics) change_statistics(*found);
+    return found;
+  }
   int wake_fd() const override { return -1; }
   void advance() override {}
   void close() override {
@@ -82,6 +86,7 @@ class FlakyStore final : public EventStore {
   }
   // Called before each append is judged, with its number.
   std::function<void(std::size_t)> before_append{};
+  std::function<void(Statistics&)> change_statistics{};
 
  private:
   void work() {

@@ -2,7 +2,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include "tests/tools/flaky_store.h"
 #include "tests/tools/run_esctl.h"
+#include "tests/tools/temporary_directory.h"
 
 namespace esdb::tools {
 namespace {
@@ -66,7 +68,37 @@ TEST_F(EsctlLooking, ShowsStatisticsAndPings) {
   EXPECT_EQ(stats["state"], "ready");
   EXPECT_NE(esctl({"stats"}).out.find("events            1,500"), std::string::npos)
       << esctl({"stats"}).out;
-  EXPECT_TRUE(esctl({"ping"}).out.starts_with("memory:test: ready in "));
+  const auto ping = esctl({"ping"}).out;
+  EXPECT_TRUE(ping.starts_with("memory:test answered in ")) << ping;
+  EXPECT_NE(ping.find("; state: ready; store "), ping.npos) << ping;
+}
+
+TEST_F(EsctlLooking, SaysWhatIsNotKnownWhileTheIndexIsRebuilt) {
+  const auto flaky = std::make_shared<testing::FlakyStore>(
+      esctl.store, std::map<std::size_t, testing::FlakyStore::Fault>{});
+  flaky->change_statistics = [](Statistics& statistics) {
+    statistics.state = "rebuilding: 42 %";
+    statistics.events = statistics.streams = 0;
+  };
+  esctl.store = flaky;
+  const auto stats = nlohmann::json::parse(esctl({"stats", "--json"}).out);
+  EXPECT_EQ(stats["state"], "rebuilding: 42 %");
+  EXPECT_TRUE(stats["events"].is_null());
+  EXPECT_TRUE(stats["streams"].is_null());
+  EXPECT_EQ(stats["durable"], 1500);
+  const auto shown = esctl({"stats"}).out;
+  EXPECT_NE(shown.find("state             the index is being rebuilt: 42 %"), shown.npos) << shown;
+  EXPECT_NE(shown.find("events            not known before the index is whole"), shown.npos);
+}
+
+TEST_F(EsctlLooking, ADirectoryOpenedForReadingIsNoTroubleOfTheStore) {
+  const testing::TemporaryDirectory directory;
+  const auto path = directory.file("data");
+  ASSERT_TRUE(open(path).value()->append("s", {.type = "T"}));
+  esctl.store = open(path, {.access = Access::kReadOnly}).value();
+  const auto stats = esctl({"stats"}).out;
+  EXPECT_TRUE(stats.starts_with("state             opened for reading\n")) << stats;
+  EXPECT_NE(esctl({"ping"}).out.find("state: opened for reading;"), std::string::npos);
 }
 
 }  // namespace
