@@ -2,9 +2,11 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include "tools/commands.h"
@@ -123,9 +125,17 @@ Result<void> copy_all(Cursor cursor, Copy& copying, const CopyArguments& argumen
   }
 }
 
+// Before either is opened: as one directory, FROM would be found locked by TO.
+bool are_one_place(const std::string& from, const std::string& to) {
+  std::error_code missing;
+  return from == to || std::filesystem::equivalent(from, to, missing);
+}
+
 Result<ExitCode> copy(const CopyArguments& arguments, const Invocation& invocation) {
   const auto query = to_query(arguments.selection, WhenEmpty::kEverything);
   if (!query) return std::unexpected(query.error());
+  if (are_one_place(arguments.from, arguments.to))
+    return usage(fmt::format("FROM and TO are the same store, {}", arguments.from));
   const auto from = invocation.open(arguments.from, Purpose::kRead);
   if (!from) return std::unexpected(from.error());
   const auto statistics = (*from)->statistics();
@@ -134,7 +144,9 @@ Result<ExitCode> copy(const CopyArguments& arguments, const Invocation& invocati
   if (!to) return std::unexpected(to.error());
   const auto target = (*to)->statistics();
   if (!target) return std::unexpected(target.error());
-  if (target->store_id == statistics->store_id) return usage("FROM and TO are the same store");
+  if (target->store_id == statistics->store_id)
+    return usage(
+        fmt::format("FROM and TO are the same store, {}, or copies of it", statistics->store_id));
   const auto source =
       arguments.source.empty() ? source_of(statistics->store_id, *query) : arguments.source;
   Copy copying(**to, source, invocation);
@@ -146,6 +158,13 @@ Result<ExitCode> copy(const CopyArguments& arguments, const Invocation& invocati
   auto copied = copy_all(std::move(cursor), copying, arguments, invocation);
   const bool enough = !copied && arguments.follow && is_interruption(copied.error(), invocation);
   if (!copied && !enough) {
+    if (copied.error().code == ErrorCode::kOtherStore)
+      return std::unexpected(Error{
+          .code = ErrorCode::kOtherStore,
+          .message = fmt::format("TO has taken in {} up to position {}, and FROM does not reach so "
+                                 "far: it was restored from an older backup, or is another store "
+                                 "(esctl tracking shows what TO knows)",
+                                 source, *done)});
     copied.error().message += fmt::format(
         "; copied up to position {}. The same command again goes "
         "on there",

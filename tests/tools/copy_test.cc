@@ -79,6 +79,14 @@ TEST_F(EsctlCopy, GoesOnAfterAFailure) {
   EXPECT_EQ(digest(*to), digest(*from));
 }
 
+TEST_F(EsctlCopy, AStoreThatLostWhatWasCopiedIsSaidToHave) {
+  ASSERT_EQ(esctl({"copy", "memory:from", "memory:to", "--source", "from"}).code, 0);
+  esctl.others["memory:from"] = fixtures::make_reference_store();
+  const auto done = esctl({"copy", "memory:from", "memory:to", "--source", "from"});
+  EXPECT_EQ(done.code, 1);
+  EXPECT_NE(done.err.find("FROM does not reach so far"), std::string::npos) << done.err;
+}
+
 TEST_F(EsctlCopy, FollowsUntilItIsStopped) {
   std::jthread user([this] {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
@@ -96,6 +104,8 @@ TEST_F(EsctlCopy, FollowsUntilItIsStopped) {
 TEST_F(EsctlCopy, RefusesToCopyAStoreIntoItself) {
   EXPECT_EQ(esctl({"copy", "memory:from", "memory:from"}).code, 2);
   EXPECT_EQ(esctl({"copy", "memory:from"}).code, 2);
+  esctl.others["memory:again"] = from;
+  EXPECT_EQ(esctl({"copy", "memory:from", "memory:again"}).code, 2);
 }
 
 }  // namespace

@@ -239,6 +239,12 @@ TEST_F(EsctlProcess, CopiesOneDirectoryIntoAnother) {
   EXPECT_EQ(out(), "nothing new\n");
   EXPECT_EQ(run({"count", "--store", other}), 0);
   EXPECT_EQ(out(), "2010\n");
+  const auto same = directory.file("same");
+  std::filesystem::create_symlink(data, same);
+  for (const auto& to : {data, data + "/", data + "/../data", same}) {
+    EXPECT_EQ(run({"copy", data, to}), 2) << to;
+    EXPECT_NE(err().find("FROM and TO are the same store"), std::string::npos) << err();
+  }
 }
 
 }  // namespace
