@@ -226,6 +226,8 @@ Result<Batch> event_at(const Place& place, EventStore& store, const Invocation& 
 }
 
 Result<ExitCode> get(const GetArguments& arguments, const Invocation& invocation) {
+  if (arguments.data_only && invocation.json())
+    return usage("--data-only gives the bytes as they are, and --json a JSON line: leave one out");
   const auto place = to_place(arguments.which);
   if (!place) return std::unexpected(place.error());
   const auto store = invocation.open(Purpose::kRead);

@@ -77,6 +77,7 @@ TEST_F(EsctlRead, RefusesWhatCannotBeMeant) {
       {"get", "0"},
       {"get", "@3"},
       {"get", "s@"},
+      {"get", "1", "--data-only", "--json"},
       {"read", "--all", "--timeout", "never"},
       {"read", "--all", "--timeout", "0s"}};
   for (const auto& words : cases)
