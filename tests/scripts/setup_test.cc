@@ -77,6 +77,23 @@ TEST_F(Setup, SaysWhatToDoWhenItCannotInstall) {
   EXPECT_NE(outcome.output.find("apt-get install g++"), std::string::npos) << outcome.output;
 }
 
+TEST_F(Setup, SaysWhatToDoWhereThereIsNoDebian) {
+  const auto outcome = scratch_.run(
+      "rm bin/dpkg-query; for p in bash env dirname awk; do ln -s \"$(command -v $p)\" bin/; done; "
+      "PATH=$PWD/bin scripts/setup");
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_NE(outcome.output.find("scripts/packages"), std::string::npos) << outcome.output;
+  EXPECT_NE(outcome.output.find("cmake --preset release"), std::string::npos) << outcome.output;
+  EXPECT_EQ(asked().find("install"), std::string::npos);
+}
+
+TEST_F(Setup, NamesEveryMissingPackageAndNoneThatIsThere) {
+  scratch_.write("scripts/packages", "build one it\nbuild two it\nbuild three it\n");
+  installed("installed two, \n");
+  EXPECT_NE(setup().output.find("installing one three"), std::string::npos);
+  EXPECT_EQ(asked(), "-qq -y --no-install-recommends install one three\n");
+}
+
 TEST_F(Setup, SaysWhatToDoWhenItMayNotInstall) {
   scratch_.write_program("bin/id", "#!/bin/sh\necho 1000\n");
   // A PATH without sudo: only what the script itself needs.
