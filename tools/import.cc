@@ -44,7 +44,13 @@ constexpr const char* kExamples =
     "nothing\n"
     "when all is there. A bad line ends the import: the append it belongs to and what follows is "
     "not\n"
-    "written. With --continue-on-error only that append is left out.";
+    "written: mend it, and the same command goes on. With --continue-on-error only that append "
+    "is\n"
+    "left out, and every line of it is told. What is behind it is taken in, so the source has "
+    "gone\n"
+    "past its lines and does not read them again: mended, they are imported from a file of their "
+    "own,\n"
+    "which is another --source.";
 
 // Ids of lines that give none are made of the source and the line, so that whoever imports that
 // line again means the same event.
@@ -88,7 +94,7 @@ class Import {
   JsonLineReader::Line line_{};
   Progress progress_;
   std::optional<std::uint64_t> bytes_{};
-  std::uint64_t left_out_ = 0;
+  std::uint64_t left_out_ = 0, left_out_lines_ = 0;
   std::optional<Error> refusal_{};  // of the store, with the line it is about
   Pipeline pipeline_;
 };
@@ -170,32 +176,36 @@ Result<void> Import::take_spoiled(const SpoiledGroup& group) {
     tell_left_out(group);
     return {};
   }
-  return std::unexpected(
-      Error{.code = ErrorCode::kInvalidArgument,
-            .message = fmt::format("{}: {}", at(group.bad.number), group.bad.reason)});
+  return std::unexpected(Error{
+      .code = ErrorCode::kInvalidArgument,
+      .message = fmt::format("{}: {}", at(group.bad.front().number), group.bad.front().reason)});
 }
 
 void Import::tell_left_out(const SpoiledGroup& group) {
   ++left_out_;
+  left_out_lines_ += group.lines;
   progress_.clear();
+  const auto& first = group.bad.front();
   if (invocation_.json()) {
-    const nlohmann::ordered_json line{{"left_out",
-                                       {{"file", arguments_.file},
-                                        {"first_line", group.first_line},
-                                        {"last_line", group.last_line},
-                                        {"line", group.bad.number},
-                                        {"reason", group.bad.reason}}}};
+    nlohmann::ordered_json left_out{
+        {"file", arguments_.file}, {"first_line", group.first_line}, {"last_line", group.last_line},
+        {"lines", group.lines},    {"line", first.number},           {"reason", first.reason}};
+    for (std::size_t i = 1; i < group.bad.size(); ++i)
+      left_out["more"].push_back({{"line", group.bad[i].number}, {"reason", group.bad[i].reason}});
+    const nlohmann::ordered_json line{{"left_out", std::move(left_out)}};
     invocation_.out() << line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)
                       << '\n';
     return;
   }
-  const auto which =
-      group.first_line == group.last_line
-          ? std::string("left out")
-          : fmt::format("lines {} to {} left out", group.first_line, group.last_line);
-  invocation_.err() << printable(fmt::format("{}: {} ({})", at(group.bad.number), group.bad.reason,
-                                             which))
-                    << '\n';
+  const auto tell = [this](const BadLine& bad, const std::string& which) {
+    invocation_.err() << printable(fmt::format("{}: {} ({})", at(bad.number), bad.reason, which))
+                      << '\n';
+  };
+  tell(first, group.first_line == group.last_line
+                  ? std::string("left out")
+                  : fmt::format("lines {} to {} left out", group.first_line, group.last_line));
+  for (std::size_t i = 1; i < group.bad.size(); ++i)
+    tell(group.bad[i], fmt::format("left out with line {}", first.number));
 }
 
 // The line that `error` is about, as well as that can be told.
@@ -215,7 +225,10 @@ BadLine Import::locate(const Unit& unit, const Error& error) const {
 bool Import::leave_out(const Unit& unit, const Error& error) {
   const auto bad = locate(unit, error);
   if (arguments_.continue_on_error) {
-    tell_left_out({.first_line = unit.places.front(), .last_line = unit.tracked_to, .bad = bad});
+    tell_left_out({.first_line = unit.places.front(),
+                   .last_line = unit.tracked_to,
+                   .lines = unit.places.size(),
+                   .bad = {bad}});
     return true;
   }
   refusal_ = error;
@@ -246,6 +259,7 @@ ExitCode Import::summarize(std::uint64_t resumed_after) const {
                                       {"events", totals.events},
                                       {"appends", totals.appends},
                                       {"left_out", left_out_},
+                                      {"left_out_lines", left_out_lines_},
                                       {"resumed_after", resumed_after},
                                       {"tracked_to", totals.tracked_to},
                                       {"seconds", seconds}};
@@ -259,7 +273,10 @@ ExitCode Import::summarize(std::uint64_t resumed_after) const {
         grouped(totals.appends), format_duration(progress_.elapsed()),
         grouped(static_cast<std::uint64_t>(static_cast<double>(totals.events) / seconds)));
     if (left_out_ != 0)
-      invocation_.out() << fmt::format("{} appends left out\n", grouped(left_out_));
+      invocation_.out() << fmt::format(
+          "{} appends left out, {} lines: mended, they go into a file of their own (another "
+          "--source)\n",
+          grouped(left_out_), grouped(left_out_lines_));
     invocation_.out() << std::flush;
   }
   return left_out_ == 0 ? ExitCode::kOk : ExitCode::kError;

@@ -29,17 +29,21 @@ void Groups::begin(std::uint64_t number, std::optional<std::string> key) {
   first_line_ = number;
   lines_ = bytes_ = 0;
   key_ = std::move(key);
-  bad_.reset();
+  bad_.clear();
 }
 
 void Groups::spoil(BadLine bad) {
-  if (!bad_) bad_ = std::move(bad);
+  if (bad_.size() < kBadLinesMax) bad_.push_back(std::move(bad));
   unit_ = {};
 }
 
 Result<void> Groups::close() {
   if (!std::exchange(open_, false)) return {};
-  if (bad_) return on_spoiled_({.first_line = first_line_, .last_line = last_line_, .bad = *bad_});
+  if (!bad_.empty())
+    return on_spoiled_({.first_line = first_line_,
+                        .last_line = last_line_,
+                        .lines = lines_,
+                        .bad = std::exchange(bad_, {})});
   unit_.tracked_to = last_line_;
   return on_unit_(std::move(unit_));
 }
@@ -56,11 +60,12 @@ Result<void> Groups::add(std::uint64_t number, JsonLineReader::Line& line) {
   key_ = line.group;
   last_line_ = number;
   ++lines_, bytes_ += bytes;
-  if (grouping_.by_key && bytes_ > grouping_.key_bytes_max)
+  if (grouping_.by_key && bytes_ > grouping_.key_bytes_max &&
+      bytes_ - bytes <= grouping_.key_bytes_max)
     spoil({number, fmt::format("the lines of one append, from line {} on, are larger than any "
                                "append can be",
                                first_line_)});
-  if (bad_) return {};
+  if (!bad_.empty()) return {};
   unit_.events.push_back(std::move(line.event));
   unit_.places.push_back(number);
   return {};

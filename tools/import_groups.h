@@ -33,8 +33,12 @@ struct BadLine {
 // A group that cannot be written, and why.
 struct SpoiledGroup {
   std::uint64_t first_line{}, last_line{};
-  BadLine bad{};  // the first that spoiled it
+  std::uint64_t lines{};       // between them, without blank ones: all of them are left out
+  std::vector<BadLine> bad{};  // what spoiled it, in order; kBadLinesMax at most
 };
+
+// Of one group, told one by one.
+inline constexpr std::size_t kBadLinesMax = 100;
 
 // Threads: one.
 class Groups {
@@ -66,7 +70,7 @@ class Groups {
   std::uint64_t first_line_ = 0, last_line_ = 0;
   std::size_t lines_ = 0, bytes_ = 0;
   std::optional<std::string> key_{};   // by key: of the group; nothing while only bad lines are in
-  std::optional<BadLine> bad_{};       // what spoiled the group
+  std::vector<BadLine> bad_{};         // what spoiled the group
   std::optional<BadLine> unplaced_{};  // a bad line that may belong to the next group as well
 };
 

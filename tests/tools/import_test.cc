@@ -178,10 +178,42 @@ TEST_F(EsctlImport, LeavesOutOnlyTheAppendOfABadLineWhereAsked) {
   EXPECT_EQ(streams(), "a g ");
   const auto told = lines_of(done.err);
   ASSERT_EQ(told.size(), 3u) << done.err;
+  EXPECT_NE(done.out.find("3 appends left out, 6 lines: mended, they go into a file of their own"),
+            std::string::npos)
+      << done.out;
   EXPECT_TRUE(told[0].ends_with(":3: it has no \"type\" (lines 2 to 4 left out)")) << told[0];
   EXPECT_TRUE(told[1].ends_with("(lines 5 to 6 left out)")) << told[1];
   EXPECT_NE(told[2].find(":6: not JSON"), std::string::npos) << told[2];
   EXPECT_NE(done.out.find("3 appends left out"), std::string::npos) << done.out;
+}
+
+TEST_F(EsctlImport, EveryBadLineOfAnAppendIsTold) {
+  const auto text =
+      line("a") + "{\"stream\":\"b\"}\n" + line("c") + "{\"type\":\"T\"}\n" + line("e") + line("f");
+  const auto done = import(text, {"--commit-size", "5", "--continue-on-error"});
+  EXPECT_EQ(done.code, 1);
+  EXPECT_EQ(streams(), "f ");
+  const auto file = directory.file("lines");
+  EXPECT_EQ(done.err, file + ":2: it has no \"type\" (lines 1 to 5 left out)\n" + file +
+                          ":4: it has no \"stream\" (left out with line 2)\n");
+  esctl.store = fixtures::make_reference_store();
+  const auto json =
+      lines_of(import("\n" + text, {"--commit-size", "5", "--continue-on-error", "--json"}).out);
+  const auto left_out = nlohmann::json::parse(json.at(0))["left_out"];
+  EXPECT_EQ(left_out["lines"], 5);
+  EXPECT_EQ(left_out["first_line"], 2);
+  EXPECT_EQ(left_out["more"][0]["line"], 5);
+  EXPECT_EQ(nlohmann::json::parse(json.back())["left_out_lines"], 5);
+}
+
+TEST_F(EsctlImport, MendedLinesComeInFromAFileOfTheirOwn) {
+  const auto text = line("a") + "{\"stream\":\"b\"}\n" + line("c");
+  ASSERT_EQ(import(text, {"--commit-size", "1", "--continue-on-error"}).code, 1);
+  // The source has gone past the line: mended where it stood, it is not read again.
+  EXPECT_EQ(import(line("a") + line("b") + line("c")).out, "nothing new\n");
+  EXPECT_EQ(esctl({"import", directory.write("mended", line("b"))}).code, 0);
+  EXPECT_EQ(streams(), "a c b ");
+  EXPECT_NE(esctl({"import", "--help"}).out.find("another --source"), std::string::npos);
 }
 
 TEST_F(EsctlImport, WhatTheStoreRefusesIsToldWithItsLine) {
