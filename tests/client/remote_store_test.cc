@@ -313,6 +313,25 @@ TEST(RemoteStore, AServerThatDoesNotAnswerIsGivenUpAfterFiveSecondsWhateverTheTi
   EXPECT_EQ(store.error().code, ErrorCode::kUnavailable);
 }
 
+TEST(RemoteStore, CountsThatTakeLongHoldUpNothingElse) {
+  const ScratchDirectory scratch;
+  StubStore stub;
+  std::promise<void> open;
+  stub.counting = [gate = open.get_future().share()]() -> Result<std::uint64_t> {
+    gate.wait();
+    return 7;
+  };
+  RunningServer server(stub, {"unix:" + scratch.path() + "/s"});
+  const auto busy = open_at(server.url()).value(), other = open_at(server.url()).value();
+  std::vector<std::future<Result<std::uint64_t>>> counts;
+  for (int i = 0; i < 6; ++i)
+    counts.push_back(std::async(std::launch::async, [&]() { return busy->count(everything()); }));
+  for (const auto* store : {&busy, &other})
+    for (int i = 0; i < 3; ++i) EXPECT_TRUE((*store)->statistics());
+  open.set_value();
+  for (auto& count : counts) EXPECT_EQ(count.get().value_or(0), 7u);
+}
+
 // ---- manners
 
 TEST(RemoteStore, WithoutADescriptorLeftTheErrorSaysSo) {

@@ -3,6 +3,7 @@
 // Threads: as EventStore; what it answers is set before it is asked.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,6 +21,7 @@ class StubStore final : public EventStore {
   std::string store_id = "11111111-1111-7111-8111-111111111111";
   // Nothing: appends are never answered.
   std::optional<Result<Appended>> append_answer{};
+  std::function<Result<std::uint64_t>()> counting{};                   // on whichever thread asks
   Error error{.code = ErrorCode::kUnavailable, .message = "as told"};  // of everything else
 
   using EventStore::append;
@@ -42,7 +44,10 @@ class StubStore final : public EventStore {
   Result<TermPage> terms(TermKind, std::string_view, std::string_view, std::size_t) override {
     return std::unexpected(error);
   }
-  Result<std::uint64_t> count(Query, Position) override { return std::unexpected(error); }
+  Result<std::uint64_t> count(Query, Position) override {
+    if (counting) return counting();
+    return std::unexpected(error);
+  }
   Result<std::uint64_t> tracked(std::string_view) override { return std::unexpected(error); }
   Result<TrackingPage> tracking(std::string_view, std::string_view, std::size_t) override {
     return std::unexpected(error);
