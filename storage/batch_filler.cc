@@ -190,7 +190,7 @@ std::span<std::byte> BatchFiller::pack(std::size_t bytes) {
   return result;
 }
 
-Result<BatchFiller::Found> BatchFiller::find(SegmentReader& reader, Position position) {
+Result<BatchFiller::Located> BatchFiller::locate(SegmentReader& reader, Position position) {
   auto place = reader.event_place(position);
   if (!place) return std::unexpected(place.error());
   const auto offset = place->offset;
@@ -204,18 +204,27 @@ Result<BatchFiller::Found> BatchFiller::find(SegmentReader& reader, Position pos
   if (offset + sizeof(RecordHeader) > *end)
     return reader.damaged(offset, here, "its footer and its frames contradict each other");
 
-  Found found{.committed = Time{std::chrono::nanoseconds{frame->commit_time}}};
+  return Located{.position = position,
+                 .offset = offset,
+                 .end = *end,
+                 .committed = Time{std::chrono::nanoseconds{frame->commit_time}}};
+}
+
+Result<BatchFiller::Found> BatchFiller::read(SegmentReader& reader, const Located& located) {
+  const auto [position, offset, end, committed] = located;
+  const Positions here{position, position};
+  Found found{.committed = committed};
   std::optional<ScannedRecord> record;
   std::string_view damage;
   if (reader.is_in_memory()) {
     record = trusted_record_at(reader.image().subspan(offset), position);
   } else {
     auto& copy = found.bytes;
-    copy.resize(std::min<std::uint64_t>(kRecordGuess, *end - offset));
+    copy.resize(std::min<std::uint64_t>(kRecordGuess, end - offset));
     if (auto done = reader.read(offset, copy, here); !done) return std::unexpected(done.error());
     std::uint32_t length = 0;
     std::memcpy(&length, copy.data() + offsetof(RecordHeader, length), sizeof(length));
-    if (const auto whole = record_bytes(length); whole > copy.size() && whole <= *end - offset) {
+    if (const auto whole = record_bytes(length); whole > copy.size() && whole <= end - offset) {
       copy.resize(whole);
       if (auto done = reader.read(offset, copy, here); !done) return std::unexpected(done.error());
     }
@@ -237,7 +246,9 @@ bool BatchFiller::add(const Found& found) {
 }
 
 Result<bool> BatchFiller::add_one(SegmentReader& reader, Position position) {
-  auto found = find(reader, position);
+  auto located = locate(reader, position);
+  if (!located) return std::unexpected(located.error());
+  auto found = read(reader, *located);
   if (!found) return std::unexpected(found.error());
   return add(*found);
 }

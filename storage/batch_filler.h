@@ -32,13 +32,20 @@ class BatchFiller {
   Result<Position> add_run(SegmentReader& reader, const Positions& run);
   // One event. false: the budget is used up.
   Result<bool> add_one(SegmentReader& reader, Position position);
-  // The same in two steps: what find() gives is valid while the segment is held.
+  // The same in three steps. What read() gives is valid while the segment is held.
+  struct Located {
+    Position position{};
+    std::uint64_t offset{};  // of its record
+    std::uint64_t end{};     // of what may be shown
+    Time committed{};
+  };
   struct Found {
     ScannedRecord record{};
     Time committed{};
     std::vector<std::byte> bytes{};  // where it was read into
   };
-  static Result<Found> find(SegmentReader& reader, Position position);
+  static Result<Located> locate(SegmentReader& reader, Position position);
+  static Result<Found> read(SegmentReader& reader, const Located& located);
   bool add(const Found& found);
   std::size_t bytes_left() const { return budget_.bytes - std::min(bytes_, budget_.bytes); }
 

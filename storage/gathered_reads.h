@@ -71,10 +71,10 @@ class RingPool {
   bool none_ = false;
 };
 
-// A ring of a pool, for as long as this lives.
+// A ring of a pool, for as long as this lives; none where it is not wanted.
 class LentRing {
  public:
-  explicit LentRing(RingPool& pool) : pool_(pool), ring_(pool.take()) {}
+  LentRing(RingPool& pool, bool wanted) : pool_(pool), ring_(wanted ? pool.take() : nullptr) {}
   ~LentRing() {
     if (ring_) pool_.put_back(std::move(ring_));
   }

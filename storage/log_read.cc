@@ -1,7 +1,7 @@
 // Log's reading side: events by position, frames, times, ids.
 #include <algorithm>
 #include <cstring>
-#include <numeric>
+#include <optional>
 #include <unordered_map>
 #include <utility>
 
@@ -15,30 +15,37 @@ namespace esdb::storage {
 namespace {
 
 constexpr std::size_t kEventGuess = 1024;
-// One look-up in a sound segment takes fewer; one that takes more is left to go on alone.
-constexpr int kRoundsMax = 16;
+constexpr int kRoundsMax = 3;  // a record's beginning, the rest of a long one, and both
 
-// Events that lie anywhere, the reads of each round of look-ups all at once.
+// Events that lie anywhere: the blocks that say where are read all at once, then the records.
 class ScatteredReader {
  public:
   ScatteredReader(const ReadScope& scope, RingPool& rings) : scope_(scope), rings_(rings) {}
 
   using Found = Result<BatchFiller::Found>;
   std::vector<Found> find(std::span<const Position> positions) {
+    const LentRing ring(rings_, positions.size() > 1 && is_any_sealed(positions));
+    std::optional<GatheredReads> reads;
+    if (ring.get() != nullptr) reads.emplace(*ring.get());
+    if (reads) fetch_places(positions, *reads);
+    std::vector<Result<BatchFiller::Located>> located;
+    located.reserve(positions.size());
+    for (const auto position : positions)
+      located.push_back(BatchFiller::locate(reader_of(position), position));
     std::vector<Found> found;
     found.reserve(positions.size());
-    for (const auto position : positions) {
-      ESDB_CHECK(position.value != 0 && position <= scope_.last());
-      found.emplace_back(std::unexpected(Error{}));
-    }
-    if (positions.size() > 1 && is_any_sealed(positions)) find_at_once(positions, found);
+    for (const auto& one : located)
+      found.emplace_back(std::unexpected(one ? Error{} : one.error()));
+    if (reads) read_at_once(located, *reads, found);
     for (std::size_t i = 0; i < positions.size(); ++i)
-      if (!found[i]) found[i] = BatchFiller::find(reader_of(positions[i]), positions[i]);
+      if (located[i] && !found[i])
+        found[i] = BatchFiller::read(reader_of(positions[i]), *located[i]);
     return found;
   }
 
  private:
   SegmentReader& reader_of(Position position) {
+    ESDB_CHECK(position.value != 0 && position <= scope_.last());
     const auto index = scope_.list().of_position(position);
     auto known = readers_.find(index);
     if (known == readers_.end()) known = readers_.emplace(index, scope_.reader(index)).first;
@@ -48,20 +55,26 @@ class ScatteredReader {
     return std::ranges::any_of(positions,
                                [this](Position p) { return !reader_of(p).is_in_memory(); });
   }
-  void find_at_once(std::span<const Position> positions, std::vector<Found>& found) {
-    const LentRing ring(rings_);
-    if (ring.get() == nullptr) return;
-    GatheredReads reads(*ring.get());
-    std::vector<std::size_t> left(positions.size());
-    std::iota(left.begin(), left.end(), std::size_t{0});
-    for (int round = 0; round < kRoundsMax && !left.empty(); ++round) {
-      std::erase_if(left, [&](std::size_t i) {
-        auto& reader = reader_of(positions[i]);
+  // Into the page cache at least: what is read by itself afterwards is there.
+  void fetch_places(std::span<const Position> positions, GatheredReads& reads) {
+    for (const auto position : positions) {
+      auto& reader = reader_of(position);
+      reader.gather(&reads);
+      [[maybe_unused]] const auto place = reader.event_place(position);  // asked again by locate()
+      reader.gather(nullptr);
+    }
+    reads.fetch();
+  }
+  void read_at_once(const std::vector<Result<BatchFiller::Located>>& located, GatheredReads& reads,
+                    std::vector<Found>& found) {
+    for (int round = 0; round < kRoundsMax; ++round) {
+      for (std::size_t i = 0; i < located.size(); ++i) {
+        if (!located[i] || found[i]) continue;
+        auto& reader = reader_of(located[i]->position);
         reader.gather(&reads);
-        found[i] = BatchFiller::find(reader, positions[i]);
+        found[i] = BatchFiller::read(reader, *located[i]);
         reader.gather(nullptr);
-        return found[i] || !reads.missed();
-      });
+      }
       if (!reads.fetch()) return;
     }
   }

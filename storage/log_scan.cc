@@ -106,8 +106,8 @@ std::vector<std::vector<Log::RecentId>> ids_at_once(std::span<SegmentReader> rea
                                                     std::span<const Segment> segments,
                                                     Position from, RingPool& rings) {
   std::vector<std::vector<Log::RecentId>> ids(readers.size());
-  const LentRing ring(rings);
-  if (ring.get() == nullptr || readers.size() < 2) return ids;
+  const LentRing ring(rings, readers.size() > 1);
+  if (ring.get() == nullptr) return ids;
   GatheredReads reads(*ring.get());
   std::vector<std::size_t> left(readers.size());
   std::iota(left.begin(), left.end(), std::size_t{0});

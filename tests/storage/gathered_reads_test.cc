@@ -90,11 +90,11 @@ TEST(RingPool, LendsARingAgainAndNeverTheSameTwice) {
   RingPool pool(memory);
   const Ring* first = nullptr;
   {
-    const LentRing one(pool), other(pool);
+    const LentRing one(pool, true), other(pool, true);
     first = other.get();
     EXPECT_NE(one.get(), first);
   }
-  const LentRing one(pool), other(pool);
+  const LentRing one(pool, true), other(pool, true);
   EXPECT_TRUE(one.get() == first || other.get() == first);
 }
 
