@@ -20,7 +20,7 @@ class CursorService final : public protocol::Cursor::Server {
  public:
   // With an error instead of a cursor, every next() answers it.
   CursorService(Caller caller, Result<esdb::Cursor> cursor);
-  ~CursorService() noexcept(false);
+  virtual ~CursorService() noexcept(false);
 
   using Next = NextContext;
   kj::Promise<void> next(NextContext call) override;
