@@ -28,7 +28,7 @@ struct Checkpoint {
   std::string store_id{};  // Statistics::store_id; needed unless position is 0
   // Of the frame that holds the position; empty = not compared, as where that frame is damaged.
   std::string epoch_id{};
-  Position position{};     // 0 = the beginning, of any store
+  Position position{};  // 0 = the beginning, of any store
   friend bool operator==(const Checkpoint&, const Checkpoint&) = default;
 };
 
