@@ -52,19 +52,19 @@ TEST_F(History, ThroughAServerGivesEveryKnownAnswer) {
   ASSERT_NO_FATAL_FAILURE(import_into(server.url()));
   const auto store = open(server.url());
   ASSERT_TRUE(store.has_value()) << store.error().message;
-  expect_known_answers(**store);
-  expect_known_answers_of_esctl(server.url());
+  expect_known_answers(**store, history_answers());
+  expect_known_answers_of_esctl(server.url(), history_answers(), scratch_);
   EXPECT_EQ(difference_of(server.url()), "");
   EXPECT_EQ(server.stop(), Ended{.code = 0}) << server.log();
 }
 
 TEST_F(History, InADirectoryGivesEveryKnownAnswer) {
   ASSERT_NO_FATAL_FAILURE(import_into(directory()));
-  expect_known_answers_of_esctl(directory());
+  expect_known_answers_of_esctl(directory(), history_answers(), scratch_);
   EXPECT_EQ(difference_of(directory()), "");
   const auto store = open(directory(), {.create = Create::kNever});
   ASSERT_TRUE(store.has_value()) << store.error().message;
-  expect_known_answers(**store);
+  expect_known_answers(**store, history_answers());
 }
 
 TEST_F(History, KilledTenTimesOnItsWayIntoADirectoryGivesTheSameStore) {

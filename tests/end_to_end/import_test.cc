@@ -8,6 +8,7 @@
 
 #include "tests/end_to_end/event_lines.h"
 #include "tests/end_to_end/interrupted_import.h"
+#include "tests/end_to_end/known_answers.h"
 #include "tests/end_to_end/process.h"
 #include "tests/end_to_end/scratch.h"
 #include "tests/end_to_end/server_process.h"
@@ -56,6 +57,21 @@ TEST_F(Importing, ThroughAServerGivesBackEveryEventAndASecondTimeAddsNothing) {
   EXPECT_EQ(difference_of(server.url()), "");
   EXPECT_EQ(server.stop(), Ended{.code = 0}) << server.log();
   EXPECT_EQ(difference_of(server.data()), "") << "after the server had gone";
+}
+
+TEST_F(Importing, ThroughAServerGivesEveryAnswerThatIsKnownOfTheSample) {
+  ServerProcess server(scratch_);
+  ASSERT_TRUE(server.start()) << server.log();
+  ASSERT_TRUE(import_sample(server.url()).ok());
+  expect_known_answers_of_esctl(server.url(), sample_answers(), scratch_);
+  const auto store = open(server.url());
+  ASSERT_TRUE(store.has_value()) << store.error().message;
+  expect_known_answers(**store, sample_answers());
+}
+
+TEST_F(Importing, IntoADirectoryGivesEveryAnswerThatIsKnownOfTheSample) {
+  ASSERT_TRUE(import_sample(directory()).ok());
+  expect_known_answers_of_esctl(directory(), sample_answers(), scratch_);
 }
 
 TEST_F(Importing, MakesOneAppendOfTheLinesOfACorrelation) {

@@ -1,10 +1,16 @@
-// The full history: where it lies, and what is known of it. It is larger than the repository, and
-// lies beside it where it was put; tests that need it are skipped elsewhere.
+// What is known of a history, asked of a store and of esctl. The full one is larger than the
+// repository, and lies beside it where it was put; tests that need it are skipped elsewhere. The
+// repository's sample is its beginning.
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "esdb/event_store.h"
+#include "tests/end_to_end/scratch.h"
 
 namespace esdb::end_to_end {
 
@@ -12,13 +18,25 @@ namespace esdb::end_to_end {
 inline const std::string kHistory = ESDB_ROOT "/../shared/data/duckdb-history.ndjson.zst";
 bool history_is_there();
 
-inline constexpr std::uint64_t kHistoryEvents = 307'008;
-inline constexpr std::uint64_t kHistoryStreams = 28'626;
-inline constexpr std::uint64_t kHistoryCorrelations = 61'700;
+using Counts = std::map<std::string, std::uint64_t>;
 
-// Asks a store that holds the history, imported by correlationId, everything that is known of it.
-void expect_known_answers(EventStore& store);
-// The same of what esctl tells.
-void expect_known_answers_of_esctl(const std::string& store);
+struct Answers {
+  using Most = std::pair<std::uint64_t, std::string>;
+  std::uint64_t events{}, streams{};
+  std::uint64_t groups{};  // of one correlation id, each one append
+  Counts types{};
+  std::uint64_t paths_alive{};  // whose last event is no FileDeleted
+  std::uint64_t streams_of_one_event{};
+  Most longest_stream{}, largest_group{};
+  std::vector<Most> components{};  // the paths' first ones with most events, most first
+};
+const Answers& history_answers();
+const Answers& sample_answers();
+
+// Asks a store that holds a history, imported by correlationId, everything that is known of it.
+void expect_known_answers(EventStore& store, const Answers& known);
+// The same of what esctl tells; it exports into the directory `scratch`.
+void expect_known_answers_of_esctl(const std::string& store, const Answers& known,
+                                   const Scratch& scratch);
 
 }  // namespace esdb::end_to_end
