@@ -2,8 +2,9 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
+#include <cstring>
 #include <fstream>
-#include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -76,15 +77,29 @@ Result<Check> to_unchanged_check(const std::string& text) {
   return Check::unchanged(std::move(*query), Position{*position});
 }
 
+// All of an input; read() takes what goes wrong as a state, where an iterator would throw it.
+Result<std::string> all_of(std::istream& input, std::string_view name) {
+  const auto unreadable = [name] {
+    return failed(fmt::format("cannot read {}: {}", name,
+                              errno != 0 ? std::strerror(errno) : "the input failed"));
+  };
+  if (!input) return unreadable();
+  errno = 0;
+  std::string text;
+  char part[4096];
+  while (input.read(part, sizeof part), input.gcount() != 0)
+    text.append(part, static_cast<std::size_t>(input.gcount()));
+  if (input.bad()) return unreadable();
+  return text;
+}
+
 // What an argument says: itself, the contents of @FILE, or standard input for "-".
 Result<std::string> contents(const std::string& argument, const Invocation& invocation) {
-  if (argument == "-") return std::string(std::istreambuf_iterator<char>(invocation.around.in), {});
+  if (argument == "-") return all_of(invocation.around.in, "standard input");
   if (!argument.starts_with('@')) return argument;
-  std::ifstream file(argument.substr(1), std::ios::binary);
-  if (!file) return failed(fmt::format("cannot read {}", argument.substr(1)));
-  std::string text(std::istreambuf_iterator<char>(file), {});
-  if (file.bad()) return failed(fmt::format("cannot read {}", argument.substr(1)));
-  return text;
+  const auto path = argument.substr(1);
+  std::ifstream file(path, std::ios::binary);
+  return all_of(file, path);
 }
 
 // JSON without the white space around it (a file's last newline); the rest stays as it is.

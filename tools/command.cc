@@ -118,7 +118,10 @@ Result<std::shared_ptr<EventStore>> Invocation::open(const std::string& url,
 
 CLI::App& Commands::add(const CommandText& text, Body body) {
   auto* command = app_.add_subcommand(text.name, text.about);
-  command->footer("Examples:\n" + text.examples);
+  command->footer(
+      "Of every command: --store URL, --json, --timeout DURATION (esctl --help).\n\n"
+      "Examples:\n" +
+      text.examples);
   bodies_.emplace_back(command, std::move(body));
   return *command;
 }

@@ -93,7 +93,7 @@ constexpr std::array kRenamed = {
     Renamed{"content type:", "--content-type:"},
     Renamed{"id:", "--id:"},
     Renamed{"event:", "the event:"},
-    Renamed{"append: an event", "the event: one"},
+    Renamed{"append: an event of", "the event has"},
     Renamed{"tracking source:", "--source:"},
     Renamed{"check: stream:", "--check:"},
     Renamed{"open: ", ""},

@@ -120,11 +120,15 @@ TEST(EsctlAppend, ACheckBeyondTheLogIsCalledAsItWasSaid) {
       << done.err;
 }
 
-TEST(EsctlAppend, MissingFilesAreErrors) {
+TEST(EsctlAppend, FilesThatCannotBeReadAreErrors) {
   RunEsctl esctl;
   const auto done = esctl({"append", "s", "--type", "T", "--data", "@/no/such/file"});
   EXPECT_EQ(done.code, 1);
-  EXPECT_EQ(done.err, "esctl: cannot read /no/such/file\n");
+  EXPECT_EQ(done.err, "esctl: cannot read /no/such/file: No such file or directory\n");
+  const auto directory = esctl({"append", "s", "--type", "T", "--data", "@/tmp"});
+  EXPECT_EQ(directory.code, 1);
+  EXPECT_EQ(directory.err, "esctl: cannot read /tmp: Is a directory\n");
+  EXPECT_EQ(esctl({"import", "/tmp", "--source", "x"}).code, 1);
 }
 
 TEST(EsctlAppend, EveryCheckIsJudgedAndEveryViolationTold) {
