@@ -23,6 +23,8 @@ constexpr std::chrono::milliseconds kBackgroundPause{50};
 constexpr std::chrono::milliseconds kIndexerPause{20};
 constexpr std::chrono::seconds kIndexerRetryPause{1};
 constexpr std::chrono::seconds kIndexerDamagePause{60};
+// Of the log, that a restart would have to read again.
+constexpr std::size_t kUnindexedBytesMax = std::size_t{1} << 30;
 
 // Shares of OpenOptions::memory (docs/architecture.md adds them up).
 constexpr std::size_t kIdBytes = 40;
@@ -171,6 +173,7 @@ Result<void> Engine::wire() {
                     .inbox = inbox_,
                     .ring = *ring_,
                     .tail_bytes_max = has_files() ? tail_bytes(options_.memory) : 0,
+                    .unindexed_bytes_max = has_files() ? kUnindexedBytesMax : 0,
                     .background_inline = !has_files()},
       Writer::Tells{
           .answer =
@@ -218,10 +221,12 @@ void Engine::run_indexer(const std::stop_token& stop) {
     const bool rebuilding = index_->needs_rebuild();
     auto step = rebuilding ? index_->rebuild_step(*log_) : indexer_->step();
     if (step && (*step || rebuilding)) {
+      index_disk_full_ = false;
       if (!std::exchange(failure, {}).empty()) say("index: it goes on");
       driver_.nudge();  // the tail has room again
       continue;
     }
+    index_disk_full_ = !step && step.error().code == ErrorCode::kDiskFull;
     Clock::duration pause = kIndexerPause;
     if (!step) {
       if (step.error().message != failure) say("index: " + step.error().message);
@@ -298,7 +303,10 @@ Error Engine::refused() const {
 
 std::string Engine::state() const {
   if (is_read_only()) return "read_only: opened so";
-  if (writer_->is_read_only() || !has_files() || !index_->needs_rebuild()) return writer_->state();
+  if (writer_->is_read_only() || !has_files()) return writer_->state();
+  if (index_disk_full_)
+    return "disk_full: the index needs space; appends go on until too much of the log is not in it";
+  if (!index_->needs_rebuild()) return writer_->state();
   if (const auto why = index_->rebuild_failure()) return "corrupt: " + why->message;
   return "rebuilding: " + std::to_string(index_->rebuild_percent()) + " %";
 }

@@ -112,6 +112,7 @@ class Engine {
   std::thread driving_, indexing_, background_;
   std::stop_source driving_stop_, indexing_stop_, background_stop_;
   Waiter indexing_wake_, background_wake_;
+  std::atomic<bool> index_disk_full_{false};  // as of the indexer's last attempt
 
   // A call counts itself before it looks whether the store closes, and close() says so before it
   // looks at the count: one of them sees the other.

@@ -87,7 +87,9 @@ void Generation::add_tracking(std::string_view source, std::uint64_t position) {
   tracked_in_frame_.push_back(node);
 }
 
-void Generation::end_frame(const FrameMark& mark) {
+void Generation::end_frame(const FrameMark& mark, std::size_t log_bytes) {
+  log_bytes_.store(log_bytes_.load(std::memory_order_relaxed) + log_bytes,
+                   std::memory_order_relaxed);
   ESDB_CHECK(mark.frame_number > end_.frame_number && mark.last >= end_.last);
   for (SourceNode* node : tracked_in_frame_) {
     const AppendList<TrackedAt, 1>::View view(node->values);

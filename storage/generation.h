@@ -71,7 +71,7 @@ class Generation {
   void add(const IndexedEvent& event);
   void add_tracking(std::string_view source, std::uint64_t position);
   void add_epoch(const Uuid& epoch_id) { epochs_.push_back(epoch_id); }
-  void end_frame(const FrameMark& mark);
+  void end_frame(const FrameMark& mark, std::size_t log_bytes = 0);
   std::uint64_t events() const { return events_; }
   std::size_t term_count() const { return terms_.count(); }
   std::size_t table_slots() const { return terms_.slots(); }
@@ -97,6 +97,9 @@ class Generation {
   std::shared_ptr<const std::vector<const TermNode*>> sorted_terms() const;
   std::vector<const SourceNode*> sources() const;  // newest first
   std::size_t bytes() const;
+  std::size_t log_bytes() const {
+    return log_bytes_.load(std::memory_order_relaxed);
+  }  // its frames'
 
   // ---- frozen
   const FrameMark& end() const { return end_; }
@@ -118,6 +121,7 @@ class Generation {
   std::vector<SourceNode*> tracked_in_frame_;
   std::vector<Uuid> epochs_;
   std::uint64_t events_ = 0;
+  std::atomic<std::size_t> log_bytes_{0};
   std::size_t text_bytes_ = 0;
 
   mutable std::mutex sorted_mutex_;  // guards the two below

@@ -90,8 +90,8 @@ void TailIndex::add_epoch(const Uuid& epoch_id) {
   state_->newest->add_epoch(epoch_id);
 }
 
-void TailIndex::end_frame(const FrameMark& mark) {
-  state_->newest->end_frame(mark);
+void TailIndex::end_frame(const FrameMark& mark, std::size_t log_bytes) {
+  state_->newest->end_frame(mark, log_bytes);
   state_->last_mark = mark;
   state_->frame_open = false;
   state_->refresh();
@@ -117,6 +117,12 @@ void TailIndex::freeze() {
   // As large as the last one needed: a table that grows holds up the writer.
   const std::size_t needed = std::bit_ceil(state.newest->term_count() * 2 + 2);
   state.begin_generation(std::max(kFirstTableSlots, needed));
+}
+
+void TailIndex::freeze_for_room() {
+  State& state = *state_;
+  state.refresh();
+  if (!state.options.keeps_everything && state.writers_list->size() == 1) freeze();
 }
 
 std::optional<std::chrono::steady_clock::time_point> TailIndex::next_due() const {
@@ -181,6 +187,12 @@ std::shared_ptr<const Generations> TailIndex::generations() const {
 std::size_t TailIndex::bytes() const {
   std::size_t bytes = 0;
   for (const auto& generation : *generations()) bytes += generation->bytes();
+  return bytes;
+}
+
+std::size_t TailIndex::log_bytes() const {
+  std::size_t bytes = 0;
+  for (const auto& generation : *generations()) bytes += generation->log_bytes();
   return bytes;
 }
 

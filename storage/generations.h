@@ -70,11 +70,14 @@ class TailIndex {
   void add(const IndexedEvent& event);
   void add_tracking(std::string_view source, std::uint64_t position);
   void add_epoch(const Uuid& epoch_id);
-  void end_frame(const FrameMark& mark);
+  // `log_bytes`: that the frame takes in the log.
+  void end_frame(const FrameMark& mark, std::size_t log_bytes = 0);
   // Freezes the newest generation behind the last ended frame when it is full or old enough for an
   // index transaction (250,000 events, 2 s, or the dirty bytes its budget allows).
   void freeze_when_due(std::chrono::steady_clock::time_point now);
   void freeze();  // whatever it holds, when it holds anything
+  // The same where the indexer has nothing to do: appends wait for room, and the frame has ended.
+  void freeze_for_room();
 
   // The writer's view, laid-out and not yet durable events included. It changes only in the calls
   // above: a generation that the indexer drops stays in view until the writer's next one of them,
@@ -96,7 +99,9 @@ class TailIndex {
   // When freeze_when_due() has something to do at the latest, as far as its last call knows.
   std::optional<std::chrono::steady_clock::time_point> next_due() const;
   std::shared_ptr<const Generations> generations() const;
-  std::size_t bytes() const;  // of all generations: appends wait above a budget
+  // Of all generations: appends wait above a budget.
+  std::size_t bytes() const;
+  std::size_t log_bytes() const;  // of the frames that are not in the index
 
  private:
   struct State;

@@ -80,6 +80,7 @@ struct ScannedFrame {
   FrameMark mark{};
   Uuid parent_epoch_id{};  // kEpoch
   std::span<const ScannedRecord> records{};
+  std::size_t bytes{};  // in the log
 };
 
 struct ReadBudget {

@@ -42,7 +42,7 @@ void replay(const ScannedFrame& frame, Sink& sink) {
     else
       replay_tracking(record, sink);
   }
-  sink.end_frame(frame.mark);
+  sink.end_frame(frame.mark, frame.bytes);
 }
 
 }  // namespace

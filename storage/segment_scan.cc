@@ -71,7 +71,8 @@ Result<void> scan_segment(SegmentReader& reader, std::size_t from, const EachFra
     if (!whole) return std::unexpected(whole.error());
     if (auto why = check_content(*header, *whole, place, records); !why.empty())
       return reader.damaged(offset, positions, "in a frame, " + why);
-    ScannedFrame frame{.kind = header->kind, .mark = mark_of(*header), .records = records};
+    ScannedFrame frame{
+        .kind = header->kind, .mark = mark_of(*header), .records = records, .bytes = whole->size()};
     if (header->kind == FrameKind::kEpoch) frame.parent_epoch_id = parent_epoch_of(*whole);
     if (auto done = each(frame, *header, *whole); !done) return done;
     offset += whole->size();

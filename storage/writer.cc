@@ -26,6 +26,7 @@ Writer::Writer(const Parts& parts, Tells tells)
       inbox_(parts.inbox),
       ring_(parts.ring),
       tail_bytes_max_(parts.tail_bytes_max),
+      unindexed_bytes_max_(parts.unindexed_bytes_max),
       background_inline_(parts.background_inline),
       tells_(std::move(tells)) {}
 
@@ -97,7 +98,8 @@ bool Writer::may_submit() const {
 }
 
 bool Writer::is_held_back() const {
-  return tail_bytes_max_ != 0 && tail_.bytes() > tail_bytes_max_;
+  return (tail_bytes_max_ != 0 && tail_.bytes() > tail_bytes_max_) ||
+         (unindexed_bytes_max_ != 0 && tail_.log_bytes() > unindexed_bytes_max_);
 }
 
 void Writer::lay_out() {
@@ -105,6 +107,7 @@ void Writer::lay_out() {
   if (shut_ || is_read_only()) return refuse_pending();
   while (may_submit() && !stalled_) {
     if (is_held_back()) {
+      tail_.freeze_for_room();  // the indexer need not wait until it is old enough
       stalled_ = true;
       break;
     }

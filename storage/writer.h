@@ -46,8 +46,9 @@ class Writer {
     IdWindow& window;
     Inbox& inbox;
     Ring& ring;
-    std::size_t tail_bytes_max{};    // appends wait above it; 0: no bound
-    bool background_inline = false;  // no thread prepares segments: do it here (memory:)
+    std::size_t tail_bytes_max{};       // appends wait above it; 0: no bound
+    std::size_t unindexed_bytes_max{};  // likewise, of the log's bytes that are not in the index
+    bool background_inline = false;     // no thread prepares segments: do it here (memory:)
   };
   // What the writer tells, on the driver's thread. None of them may call back.
   struct Tells {
@@ -136,6 +137,7 @@ class Writer {
   Inbox& inbox_;
   Ring& ring_;
   const std::size_t tail_bytes_max_;
+  const std::size_t unindexed_bytes_max_;
   const bool background_inline_;
   const Tells tells_;
 

@@ -157,7 +157,7 @@ void Writer::accept(RequestPtr request, std::size_t content_bytes) {
 
 void Writer::end_frame() {
   const auto ended = log_.end_frame();
-  tail_.end_frame(ended.mark);
+  tail_.end_frame(ended.mark, ended.write.bytes.size());
   frame_open_ = false;
   frame_bytes_ = 0;
   submit(ended.write, std::exchange(frame_answers_, {}));

@@ -2,7 +2,10 @@
 // it goes on by itself where it can.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
@@ -14,6 +17,22 @@
 #include "storage/segment_file.h"
 #include "tests/fixtures/faulty_io.h"
 #include "tests/storage/temporary_directory.h"
+
+// LMDB and its environment go to the file system by themselves: what they reserve is refused here.
+static std::atomic<bool> no_room_for_the_index = false;
+
+extern "C" int fallocate(int fd, int mode, off_t offset, off_t bytes) {
+  if (no_room_for_the_index) {
+    std::error_code error;
+    const auto file =
+        std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(fd), error).string();
+    if (file.ends_with("/data.mdb")) {
+      errno = ENOSPC;
+      return -1;
+    }
+  }
+  return static_cast<int>(::syscall(SYS_fallocate, fd, mode, offset, bytes));
+}
 
 namespace esdb::storage {
 namespace {
@@ -176,6 +195,24 @@ TEST_F(EngineFailure, AFailedWriteEndsWritingUntilItIsOpenedAgain) {
   EXPECT_EQ(state(), "ready");
   EXPECT_TRUE(store->append(encoded));
   EXPECT_EQ(read(), std::pair(std::uint64_t{2}, ErrorCode{}));
+}
+
+TEST_F(EngineFailure, AnIndexWithoutRoomIsShownAndClearsByItself) {
+  open();
+  no_room_for_the_index = true;
+  AppendRequest request;
+  for (int i = 0; i < 1'000; ++i)
+    request.events.push_back({.stream = "s" + std::to_string(i), .type = "T"});
+  ASSERT_TRUE(store->append(request));
+  // More than what was reserved when the index was made.
+  eventually("no room", [&] { return state().starts_with("disk_full: the index"); });
+  EXPECT_TRUE(append());
+  EXPECT_EQ(read().first, 1'001U);
+  EXPECT_EQ(read(stream("s7")).first, 1U);
+  EXPECT_THAT(all_said(), HasSubstr("no room for the index"));
+  no_room_for_the_index = false;
+  eventually("room again", [&] { return state() == "ready"; });
+  eventually("it goes on", [&] { return store->statistics()->indexed == Position{1'001}; });
 }
 
 TEST_F(EngineFailure, ADamagedFooterIsMendedWhileTheStoreServes) {

@@ -102,6 +102,28 @@ TEST(TailIndex, CountsTheBytesOfWhatIsNotDropped) {
   EXPECT_LT(tail.bytes(), filled / 2);
 }
 
+TEST(TailIndex, CountsTheLogThatIsNotInTheIndexAndFreezesItWhenAppendsWait) {
+  TailIndex tail(FrameMark{});
+  tail.freeze_for_room();
+  EXPECT_EQ(tail.oldest_frozen(), nullptr) << "there is nothing to freeze";
+  tail.end_frame({.frame_number = 1}, 4'000);
+  tail.end_frame({.frame_number = 2}, 500);
+  EXPECT_EQ(tail.log_bytes(), 4'500U);
+  tail.freeze_for_room();
+  ASSERT_NE(tail.oldest_frozen(), nullptr);
+  tail.end_frame({.frame_number = 3}, 1);
+  tail.freeze_for_room();
+  EXPECT_EQ(tail.generations()->size(), 2U) << "the indexer has something to do already";
+  EXPECT_EQ(tail.log_bytes(), 4'501U);
+  tail.drop_oldest();
+  EXPECT_EQ(tail.log_bytes(), 1U);
+
+  TailIndex everything(FrameMark{}, {.keeps_everything = true});
+  everything.end_frame({.frame_number = 1}, 1);
+  everything.freeze_for_room();
+  EXPECT_EQ(everything.generations()->size(), 1U);
+}
+
 TEST(TailIndex, RefusesToSkipAVersion) {
   TailIndex tail{FrameMark{}};
   add_frame(tail, frame_of(1, 1, 1));

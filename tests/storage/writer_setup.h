@@ -37,6 +37,8 @@ struct WriterSetup {
     bool background_inline = false;
     std::size_t window = 1'000;
     std::size_t tail_bytes_max = 0;
+    std::size_t unindexed_bytes_max = 0;
+    bool keeps_everything = true;  // of the tail index
     Inbox::Bounds inbox{.count = 1'000, .bytes = std::size_t{64} << 20};
     MemoryIo* machine = nullptr;  // one that outlives this writer, to open its log again
     int wake_fd = -1;             // of the ring: a driver's
@@ -56,7 +58,7 @@ struct WriterSetup {
                           .memory = kMemoryMin,
                           .append_bytes_max = with.segment_bytes / 4})
                 .value()),
-        tail(FrameMark{}, TailOptions{.keeps_everything = true}),
+        tail(FrameMark{}, TailOptions{.keeps_everything = with.keeps_everything}),
         window(with.window),
         inbox(with.inbox),
         ring(*io.make_ring(16, with.wake_fd)),
@@ -67,6 +69,7 @@ struct WriterSetup {
                 .inbox = inbox,
                 .ring = *ring,
                 .tail_bytes_max = with.tail_bytes_max,
+                .unindexed_bytes_max = with.unindexed_bytes_max,
                 .background_inline = with.background_inline},
                tells()) {
     if (auto ok = replay_tail(*log, tail); !ok) ADD_FAILURE() << ok.error().message;
@@ -156,8 +159,8 @@ struct WriterSetup {
             .prepare_again = [this](RequestPtr made) { to_prepare.push_back(std::move(made)); },
             .answer_from_log =
                 [this](RequestPtr made, CommitSpan commit) {
-              EXPECT_TRUE(made->admitted) << "it keeps its place until it is answered";
-              inbox.settled(made->bytes);
+                  EXPECT_TRUE(made->admitted) << "it keeps its place until it is answered";
+                  inbox.settled(made->bytes);
                   auto result = repeated(commit, *log);
                   made->done(std::move(result));
                 },

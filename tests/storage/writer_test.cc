@@ -299,5 +299,31 @@ TEST(Writer, AnEpochAndTheFirstAppendFitTogetherOrGoToTheNextSegment) {
   }
 }
 
+// The indexer is given something to do at once, and appends go on when it has done it.
+TEST(WriterBounds, AppendsWaitWhileTooMuchOfTheLogIsNotInTheIndex) {
+  for (const bool of_the_log : {true, false}) {
+    SCOPED_TRACE(of_the_log);
+    WriterSetup setup({.tail_bytes_max = of_the_log ? 0U : 20'000U,
+                       .unindexed_bytes_max = of_the_log ? 20'000U : 0U,
+                       .keeps_everything = false});
+    int appended = 0;
+    for (; !setup.writer.is_stalled(); ++appended) {
+      ASSERT_LT(appended, 1'000);
+      EXPECT_EQ(setup.tail.oldest_frozen(), nullptr);
+      setup.append("a" + std::to_string(appended), one("s" + std::to_string(appended)));
+    }
+    const auto last = "a" + std::to_string(appended - 1);
+    EXPECT_GT(appended, 1);
+    EXPECT_EQ(setup.find(last), nullptr);
+    ASSERT_NE(setup.tail.oldest_frozen(), nullptr);
+    EXPECT_GT(of_the_log ? setup.tail.log_bytes() : setup.tail.bytes(), 20'000U);
+    setup.tail.drop_oldest();
+    setup.writer.advance();
+    EXPECT_FALSE(setup.writer.is_stalled());
+    // What it was prepared at has left the tail index.
+    EXPECT_TRUE(setup.appended(last) || !setup.to_prepare.empty());
+  }
+}
+
 }  // namespace
 }  // namespace esdb::storage
