@@ -19,6 +19,7 @@ using Moment = std::chrono::steady_clock::time_point;
 // A witness is written within 100 ms of the last acknowledgement.
 constexpr auto kWitnessDelay = std::chrono::milliseconds(50);
 constexpr auto kPrepareAgain = std::chrono::seconds(1);
+constexpr std::uint64_t kZeroSlice = std::uint64_t{2} << 20;
 constexpr auto kMendAgain = std::chrono::seconds(1);
 constexpr auto kArenaPause = std::chrono::milliseconds(5);
 constexpr std::uint64_t kTouchFirst = std::uint64_t{4} << 20;
@@ -136,6 +137,26 @@ Result<bool> Log::State::seal_oldest() {
   return true;
 }
 
+bool Log::State::begin_next(Moment now, const SegmentList& current) {
+  const SegmentHeader header{
+      .number = current.segments.back().number + 1,
+      .store_id = store_id,
+      .seed = seed,
+      .segment_bytes = segment_bytes_for(options, current.segments.size() - 1),
+      .block_bytes = static_cast<std::uint32_t>(blocks.physical),
+      .unit_bytes = unit_bytes};
+  // All arenas are held by readers or wait to be sealed: one comes back soon.
+  auto arena = ArenaPool::take(arenas, header.segment_bytes);
+  if (!arena) {
+    std::lock_guard lock_guard(mutex);
+    prepare_again = now + kArenaPause;
+    return false;
+  }
+  next_segment.reset(new Making{SegmentMaking(io, directory, header), std::move(arena)});
+  return true;
+}
+
+// Slice by slice: a witness may be due in between.
 Result<bool> Log::State::prepare_next(Moment now) {
   std::shared_ptr<const SegmentList> current;
   {
@@ -144,20 +165,12 @@ Result<bool> Log::State::prepare_next(Moment now) {
     if (prepare_again && now < *prepare_again) return false;
     current = list;
   }
-  SegmentHeader header{.number = current->segments.back().number + 1,
-                       .store_id = store_id,
-                       .seed = seed,
-                       .segment_bytes = segment_bytes_for(options, current->segments.size() - 1),
-                       .block_bytes = static_cast<std::uint32_t>(blocks.physical),
-                       .unit_bytes = unit_bytes};
-  // All arenas are held by readers or wait to be sealed: one comes back soon.
-  auto arena = ArenaPool::take(arenas, header.segment_bytes);
-  if (!arena) {
-    std::lock_guard lock_guard(mutex);
-    prepare_again = now + kArenaPause;
-    return false;
-  }
-  auto file = make_segment(io, directory, header);
+  if (!next_segment && !begin_next(now, *current)) return false;
+  const auto header = next_segment->making.header();
+  // In memory nothing else is due.
+  auto file = next_segment->making.step(io.name() == "memory" ? header.segment_bytes : kZeroSlice);
+  if (file && !*file) return true;
+  const auto made = std::move(next_segment);  // a file that failed is removed without the lock
   std::lock_guard lock_guard(mutex);
   if (!file) {
     // Nothing is wrong with the device, and nothing acknowledged is at stake: tried again.
@@ -175,7 +188,8 @@ Result<bool> Log::State::prepare_next(Moment now) {
   if (std::exchange(disk_is_full, false) && options.log)
     options.log("space for the next segment of " + options.directory + " again");
   prepare_again.reset();
-  prepared.push_back(std::make_shared<OpenSegment>(header, std::move(*file), std::move(arena)));
+  prepared.push_back(
+      std::make_shared<OpenSegment>(header, std::move(*file), std::move(made->arena)));
   return true;
 }
 

@@ -16,6 +16,7 @@
 #include "storage/log.h"
 #include "storage/open_segment.h"
 #include "storage/recovery.h"
+#include "storage/segment_file.h"
 #include "storage/segment_list.h"
 #include "storage/segment_reader.h"
 
@@ -72,6 +73,11 @@ struct Log::State {
     std::uint32_t segment{};
     std::uint64_t to{};
   };
+  struct Making {
+    SegmentMaking making;
+    ArenaPool::Lease arena;
+  };
+  std::unique_ptr<Making> next_segment{};  // being zeroed
   std::array<Touched, 2> touched_to{};  // how far pages were made present: open segment, next one
 
   std::shared_ptr<const SegmentList> segments() const {
@@ -85,6 +91,7 @@ struct Log::State {
   Result<void> put_witness(bool clean);
   Result<bool> seal_oldest();
   Result<bool> prepare_next(std::chrono::steady_clock::time_point now);
+  bool begin_next(std::chrono::steady_clock::time_point now, const SegmentList& current);
   bool touch_ahead();
   bool mend_doubted_footer(std::chrono::steady_clock::time_point now);
 };

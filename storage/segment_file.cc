@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstdio>
 #include <cstring>
+#include <utility>
 
 #include "storage/aligned_bytes.h"
 #include "storage/check.h"
@@ -24,16 +25,6 @@ bool has_sound_sizes(const SegmentHeader& header) {
          8 * std::uint64_t{header.block_bytes} <= header.segment_bytes;
 }
 
-IoResult<void> fill_segment(File& file, const SegmentHeader& header) {
-  if (auto locked = file.lock(LockMode::kExclusive, {}); !locked)
-    return std::unexpected(locked.error());
-  if (auto zeroed = file.allocate_zeroed(header.segment_bytes); !zeroed) return zeroed;
-  if (auto synced = file.sync(); !synced) return synced;
-  AlignedBytes block(header.block_bytes);
-  std::memcpy(block.bytes().data(), &header, sizeof(header));
-  return file.write_durable(0, block.bytes());
-}
-
 }  // namespace
 
 std::string segment_name(std::uint32_t number) {
@@ -52,23 +43,58 @@ std::optional<std::uint32_t> parse_segment_name(std::string_view name) {
   return number;
 }
 
-IoResult<std::unique_ptr<File>> make_segment(Io& io, const std::string& directory,
-                                             SegmentHeader& header) {
-  header.checksum = checksum_of(header);
-  ESDB_CHECK(has_sound_sizes(header));
-  const auto path = directory + "/" + segment_name(header.number);
-  auto exists = io.exists(path);
+SegmentMaking::SegmentMaking(Io& io, std::string directory, const SegmentHeader& header)
+    : io_(io),
+      directory_(std::move(directory)),
+      header_(header),
+      path_(directory_ + "/" + segment_name(header.number)) {
+  header_.checksum = checksum_of(header_);
+  ESDB_CHECK(has_sound_sizes(header_));
+}
+
+SegmentMaking::~SegmentMaking() {
+  if (!file_) return;
+  // Should that fail, the next attempt replaces it.
+  [[maybe_unused]] const auto removed = io_.remove(path_);
+}
+
+IoResult<void> SegmentMaking::begin() {
+  auto exists = io_.exists(path_);
   if (!exists) return std::unexpected(exists.error());
   if (*exists)
-    if (auto removed = io.remove(path); !removed) return std::unexpected(removed.error());
-  auto file = io.open(path, OpenMode::kCreate);
-  if (!file) return file;
-  auto filled = fill_segment(**file, header);
-  if (filled) filled = io.sync_directory(directory);
-  if (filled) return file;
-  // What it took of a full disk is given back. Should that fail too, the next attempt replaces it.
-  if (auto removed = io.remove(path); !removed) filled = std::unexpected(filled.error());
-  return std::unexpected(filled.error());
+    if (auto removed = io_.remove(path_); !removed) return removed;
+  auto file = io_.open(path_, OpenMode::kCreate);
+  if (!file) return std::unexpected(file.error());
+  file_ = std::move(*file);
+  if (auto locked = file_->lock(LockMode::kExclusive, {}); !locked)
+    return std::unexpected(locked.error());
+  return {};
+}
+
+IoResult<void> SegmentMaking::finish() {
+  if (auto synced = file_->sync(); !synced) return synced;
+  AlignedBytes block(header_.block_bytes);
+  std::memcpy(block.bytes().data(), &header_, sizeof(header_));
+  if (auto written = file_->write_durable(0, block.bytes()); !written) return written;
+  return io_.sync_directory(directory_);
+}
+
+IoResult<std::unique_ptr<File>> SegmentMaking::step(std::uint64_t slice_bytes) {
+  if (!file_)
+    if (auto begun = begin(); !begun) return std::unexpected(begun.error());
+  const auto end = std::min(zeroed_ + slice_bytes, header_.segment_bytes);
+  if (auto zeroed = file_->allocate_zeroed(end); !zeroed) return std::unexpected(zeroed.error());
+  zeroed_ = end;
+  if (zeroed_ < header_.segment_bytes) return std::unique_ptr<File>();
+  if (auto finished = finish(); !finished) return std::unexpected(finished.error());
+  return std::move(file_);
+}
+
+IoResult<std::unique_ptr<File>> make_segment(Io& io, const std::string& directory,
+                                             SegmentHeader& header) {
+  SegmentMaking making(io, directory, header);
+  header = making.header();
+  return making.step(header.segment_bytes);
 }
 
 IoResult<std::optional<SegmentHeader>> read_segment_header(File& file) {

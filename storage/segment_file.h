@@ -22,8 +22,36 @@ namespace esdb::storage {
 std::string segment_name(std::uint32_t number);  // "0000000a.seg"
 std::optional<std::uint32_t> parse_segment_name(std::string_view name);
 
-// Makes the file <directory>/<name of header.number>, replacing a half-made one; its checksum is
-// filled in. It is on stable storage when this returns, and locked as `lock` says.
+// Makes the file <directory>/<name of header.number>, replacing a half-made one, slice by slice,
+// because zeroing takes long and something else may be due in between. A file that is not finished,
+// or failed, is removed: what it took of a full disk is given back.
+//
+// Threads: one.
+class SegmentMaking {
+ public:
+  SegmentMaking(Io& io, std::string directory, const SegmentHeader& header);
+  ~SegmentMaking();
+  SegmentMaking(const SegmentMaking&) = delete;
+  SegmentMaking& operator=(const SegmentMaking&) = delete;
+
+  const SegmentHeader& header() const { return header_; }  // with its checksum
+  // Zeros so many bytes more. The file, locked and on stable storage, when it is made; null before.
+  // Not to be called again after an error.
+  IoResult<std::unique_ptr<File>> step(std::uint64_t slice_bytes);
+
+ private:
+  IoResult<void> begin();
+  IoResult<void> finish();
+
+  Io& io_;
+  const std::string directory_;
+  SegmentHeader header_;
+  const std::string path_;
+  std::unique_ptr<File> file_{};
+  std::uint64_t zeroed_ = 0;
+};
+
+// The same at once; the header's checksum is filled in.
 IoResult<std::unique_ptr<File>> make_segment(Io& io, const std::string& directory,
                                              SegmentHeader& header);
 

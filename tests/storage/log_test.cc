@@ -12,6 +12,7 @@
 #include "storage/memory_io.h"
 #include "storage/posix_io.h"
 #include "storage/uring_io.h"
+#include "tests/fixtures/faulty_io.h"
 #include "tests/storage/log_driver.h"
 #include "tests/storage/temporary_directory.h"
 
@@ -294,6 +295,28 @@ TEST_P(LogOn, SeveralMayReadWhatNobodyWrites) {
   EXPECT_EQ(compare(**first, driver_->written()), "");
   EXPECT_EQ(compare(**second, driver_->written()), "");
   EXPECT_NE(driver_->open(), "");
+}
+
+// A witness that is due does not wait until the next segment is zeroed.
+TEST_P(LogOn, AWitnessComesBetweenTheSlicesOfTheNextSegment) {
+  if (GetParam() == "memory") GTEST_SKIP() << "zeroed at once, and read by nobody after a crash";
+  fixtures::FaultyIo counting(*io_);
+  LogDriver driver(counting, log_options(directory_.path() + "/other", std::size_t{16} << 20));
+  ASSERT_EQ(driver.open(), "");
+  ASSERT_EQ(driver.append("s", "1"), "");
+  const auto slices = [&] { return counting.count(fixtures::Operation::kAllocate); };
+  const auto writes = [&] { return counting.count(fixtures::Operation::kWrite); };
+  const auto begun = slices(), written = writes();
+  const auto early = io_->steady() - std::chrono::hours(1);
+  while (slices() < begun + 2) ASSERT_TRUE(driver.log().background_step(early).value());
+  EXPECT_EQ(writes(), written);
+  ASSERT_TRUE(driver.log().background_step(early + std::chrono::hours(2)).value());
+  EXPECT_EQ(writes(), written + 1) << "the witness";
+  EXPECT_EQ(slices(), begun + 2);
+  EXPECT_EQ(driver.log().roll(), Log::Rolled::kNotReady);
+  driver.run_background();
+  EXPECT_GT(slices(), begun + 3);
+  EXPECT_EQ(driver.log().roll(), Log::Rolled::kYes);
 }
 
 TEST_P(LogOn, ReadersAndTheBackgroundRunBesideTheDriver) {

@@ -68,6 +68,30 @@ TEST_F(SegmentFile, AFailureLeavesNoFileBehind) {
   }
 }
 
+TEST_F(SegmentFile, IsMadeSliceBySlice) {
+  SegmentMaking making(io_, "log", header_of(3));
+  for (int slice = 0; slice < 3; ++slice) {
+    const auto step = making.step(300'000);
+    ASSERT_TRUE(step.has_value());
+    EXPECT_EQ(*step, nullptr);
+    auto file = io_.open("log/" + segment_name(3), OpenMode::kRead).value();
+    EXPECT_FALSE(read_segment_header(*file).value().has_value()) << "not before it is whole";
+  }
+  auto made = making.step(300'000).value();
+  ASSERT_NE(made, nullptr);
+  EXPECT_EQ(made->size().value(), header_of(3).segment_bytes);
+  EXPECT_EQ(read_segment_header(*made).value()->checksum, making.header().checksum);
+}
+
+TEST_F(SegmentFile, OneThatIsNotFinishedIsRemoved) {
+  {
+    SegmentMaking making(io_, "log", header_of(3));
+    ASSERT_TRUE(making.step(300'000).has_value());
+    EXPECT_FALSE(io_.list("log").value().empty());
+  }
+  EXPECT_TRUE(io_.list("log").value().empty());
+}
+
 TEST_F(SegmentFile, AHeaderOfImpossibleSizesIsNotSound) {
   auto good = header_of(1);
   auto file = make_segment(io_, "log", good).value();
