@@ -15,6 +15,7 @@
 #include <string>
 #include <utility>
 
+#include "esdb/default_socket.h"
 #include "esdb/event_store.h"
 #include "server/server.h"
 #include "server/settings.h"
@@ -154,7 +155,7 @@ void keep_memory() {
 // to make, and listening says when it is missing.
 void make_default_directory(const Settings& settings) {
   for (const auto& endpoint : settings.listen)
-    if (endpoint.path == "/run/esdb/esdb.sock") ::mkdir("/run/esdb", 0700);
+    if (endpoint.path == kServiceSocket) ::mkdir("/run/esdb", 0700);
 }
 
 OpenOptions open_options(const Settings& settings) {

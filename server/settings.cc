@@ -7,6 +7,8 @@
 #include <limits>
 #include <utility>
 
+#include "esdb/default_socket.h"
+
 namespace esdb::server {
 namespace {
 
@@ -223,10 +225,10 @@ Result<std::string> default_socket(const Surroundings& surroundings) {
   if (!surroundings.runtime_directory.empty()) {
     // systemd gives several directories with colons between them; the first is the service's own.
     const auto& all = surroundings.runtime_directory;
-    return all.substr(0, all.find(':')) + "/esdb.sock";
+    return socket_in(std::string_view(all).substr(0, all.find(':')));
   }
-  if (!surroundings.xdg_runtime_dir.empty()) return surroundings.xdg_runtime_dir + "/esdb.sock";
-  if (surroundings.is_root) return std::string("/run/esdb/esdb.sock");
+  if (!surroundings.xdg_runtime_dir.empty()) return socket_in(surroundings.xdg_runtime_dir);
+  if (surroundings.is_root) return std::string(kServiceSocket);
   return invalid(
       "listen: XDG_RUNTIME_DIR is not set, so there is no default place for the socket: "
       "say --listen unix:PATH");

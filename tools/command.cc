@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "esdb/default_socket.h"
 #include "tools/directory.h"
 
 namespace esdb::tools {
@@ -71,10 +72,7 @@ std::unexpected<Error> no_store(std::string message) {
 Result<std::string> Invocation::store_url() const {
   if (!global.store.empty()) return global.store;
   if (const auto url = around.environment("ESDB_URL"); url && !url->empty()) return *url;
-  std::vector<std::string> places;
-  if (const auto runtime = around.environment("XDG_RUNTIME_DIR"); runtime && !runtime->empty())
-    places.push_back(*runtime + "/esdb.sock");
-  places.emplace_back("/run/esdb/esdb.sock");
+  const auto places = default_sockets(around.environment("XDG_RUNTIME_DIR").value_or(""));
   for (const auto& place : places) {
     const auto there =
         is_there(place,

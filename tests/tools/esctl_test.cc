@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "esdb/default_socket.h"
 #include "tests/tools/run_esctl.h"
 #include "tests/tools/temporary_directory.h"
 
@@ -171,6 +172,12 @@ TEST(Esctl, LooksForTheStoreInOrder) {
   EXPECT_EQ(esctl({"count", "--store", "memory:given"}).code, 0);
   EXPECT_EQ(esctl.opened, (std::vector<std::string>{"unix:" + directory.file("") + "/esdb.sock",
                                                     "memory:from-environment", "memory:given"}));
+}
+
+TEST(Esctl, LooksWhereAServerListensByDefault) {
+  EXPECT_EQ(default_sockets("/run/user/7"),
+            (std::vector<std::string>{"/run/user/7/esdb.sock", "/run/esdb/esdb.sock"}));
+  EXPECT_EQ(default_sockets(""), std::vector<std::string>{"/run/esdb/esdb.sock"});
 }
 
 TEST(Esctl, SaysWhereNoStoreIs) {
