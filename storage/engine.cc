@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "storage/check.h"
+#include "storage/file_system.h"
 #include "storage/memory_io.h"
 #include "storage/posix_io.h"
 #include "storage/recovery.h"
@@ -94,6 +95,7 @@ Result<void> Engine::open_files(const std::string& directory) {
   auto log = open_log(*io_, log_options);
   if (!log) return std::unexpected(log.error());
   log_ = std::move(*log);
+  if (const auto warning = file_system_warning(directory); !warning.empty()) say(warning);
   return open_index(index_directory);
 }
 
