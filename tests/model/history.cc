@@ -78,6 +78,7 @@ std::optional<std::string> History::step(std::uint64_t seed) {
   } else if (kind < 94) {
     look_at_pages(chance);
   } else if (kind < 95) {
+    if (chance.percent(50)) open_read_only(chance);
     reopen();
   } else {
     pass_time(chance);
@@ -252,6 +253,25 @@ void History::pass_time(Chance& chance) {
   const auto by = std::chrono::seconds(chance.below(100)) - (chance.percent(20) ? 50s : 0s);
   tell("time passes: " + std::to_string(by.count()) + " s");
   clock_.set(clock_.now() + by);
+}
+
+// A store that is not written to meanwhile, perhaps not ended as it should be.
+void History::open_read_only(Chance& chance) {
+  if (!body_.persists) return;
+  tell("open read-only");
+  tested_.reset();
+  auto options = options_;
+  options.access = Access::kReadOnly;
+  options.drive = Drive::kOwnThread;
+  tested_ = esdb::open(home_->rest(), options).value();
+  auto expected = reference_->statistics().value();
+  expected.state = "read_only: opened so";
+  compare(to_text(tested_->statistics()), to_text(expected));
+  for (int i = 0; i < 3; ++i) {
+    read(chance);
+    look_at_pages(chance);
+  }
+  compare(word_of(tested_->append(random_append(chance, *reference_))), "read_only");
 }
 
 void History::reopen() {

@@ -56,6 +56,7 @@ class History {
   void look(Chance& chance);
   void look_at_pages(Chance& chance);
   void reopen();
+  void open_read_only(Chance& chance);
   void pass_time(Chance& chance);
 
   AppendRequest next_request(Chance& chance);

@@ -122,6 +122,25 @@ TEST_P(Restart, LetsASubscriptionGoOnFromItsCheckpoint) {
   EXPECT_EQ(batch.version(), Version{3});
 }
 
+TEST_P(Restart, ShowsTheSameReadOnlyAndIsNotWrittenTo) {
+  const auto seed = seed_of_this_run();
+  SCOPED_TRACE("ESDB_SEED=" + std::to_string(seed));
+  Chance chance(seed);
+  write_some(chance);
+  const auto before = everything_about(store());
+  for (int times = 0; times < 3; ++times) {
+    const auto read_only = restart_read_only();
+    auto shown = everything_about(*read_only);
+    const std::string state = "read_only: opened so";
+    ASSERT_NE(shown.find(state), shown.npos);
+    shown.replace(shown.find(state), state.size(), "ready");
+    EXPECT_EQ(shown, before);
+    EXPECT_EQ(word_of(read_only->append("s", event(""))), "read_only");
+  }
+  restart();
+  EXPECT_EQ(everything_about(store()), before);
+}
+
 TEST_P(Restart, RemembersWhatWasOnlyTracked) {
   store().append({.tracking = {{"a", 7}, {"b", 1}}}).value();
   store().append({.tracking = {{"a", 9}}}).value();

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/end_to_end/server_process.h"
 #include "tests/fixtures/reference_store.h"
 #include "tests/server/running_server.h"
 
@@ -32,8 +33,9 @@ class MemoryHome final : public Home {
 class DirectoryHome final : public Home {
  public:
   Result<std::unique_ptr<EventStore>> open(const OpenOptions& options) override {
-    return esdb::open(scratch_.path() + "/store", options);
+    return esdb::open(rest(), options);
   }
+  std::string rest() override { return scratch_.path() + "/store"; }
 
  private:
   tests::ScratchDirectory scratch_{};
@@ -58,6 +60,10 @@ class ServedHome final : public Home {
     if (const auto* failure = server_->failure()) return std::unexpected(*failure);
     return esdb::open(server_->url(), {.drive = options.drive});
   }
+  std::string rest() override {
+    stop();
+    return inner_.rest();
+  }
 
  private:
   void stop() {
@@ -69,6 +75,49 @@ class ServedHome final : public Home {
   Inner inner_{};
   std::unique_ptr<EventStore> served_{};
   std::optional<tests::RunningServer> server_{};
+};
+
+// The real server in a process of its own, which is killed every other time.
+class ProcessHome final : public Home {
+ public:
+  Result<std::unique_ptr<EventStore>> open(const OpenOptions& options) override {
+    end();
+    if (!server_)
+      server_.emplace(scratch_, end_to_end::Serving{.arguments = {"--config", settings(options)}});
+    if (!server_->start())
+      return std::unexpected(Error{.code = ErrorCode::kUnavailable, .message = server_->log()});
+    running_ = true;
+    return esdb::open(server_->url(), {.drive = options.drive});
+  }
+  std::string rest() override {
+    end();
+    return server_->data();
+  }
+
+ private:
+  void end() {
+    if (!std::exchange(running_, false)) return;
+    kills_ = !kills_;
+    if (kills_) {
+      server_->kill();
+    } else if (const auto ended = server_->stop(); ended != end_to_end::Ended{.code = 0}) {
+      ADD_FAILURE() << "esdb-server ended with " << ended << ": " << server_->log();
+    }
+  }
+  std::string settings(const OpenOptions& options) const {
+    const auto line = [](const char* key, std::size_t bytes) {
+      return std::string(key) + " = " + std::to_string(bytes) + "\n";
+    };
+    return scratch_.write("esdb.toml", line("memory", options.memory) +
+                                           line("segment_bytes", options.segment_bytes) +
+                                           line("event_bytes_max", options.event_bytes_max) +
+                                           line("append_bytes_max", options.append_bytes_max));
+  }
+
+  end_to_end::Scratch scratch_{};
+  std::optional<end_to_end::ServerProcess> server_{};
+  bool running_ = false;
+  bool kills_ = false;
 };
 
 template <class Kind>
@@ -103,6 +152,7 @@ const std::vector<Body>& bodies() {
        .make_home = make<ServedHome<DirectoryHome>>,
        .persists = true,
        .drive = Drive::kCaller},
+      {.name = "ServerProcess", .make_home = make<ProcessHome>, .persists = true},
   };
   return kAll;
 }
@@ -140,6 +190,14 @@ void EveryStore::open(const OpenOptions& options) {
 void EveryStore::restart() {
   store_.reset();
   store_ = home_->open(options_).value();
+}
+
+std::unique_ptr<EventStore> EveryStore::restart_read_only() {
+  store_.reset();
+  auto options = options_;
+  options.access = Access::kReadOnly;
+  options.drive = Drive::kOwnThread;
+  return esdb::open(home_->rest(), options).value();
 }
 
 std::string name_of_body(const ::testing::TestParamInfo<Body>& info) { return info.param.name; }

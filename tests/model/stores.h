@@ -21,6 +21,9 @@ class Home {
   virtual ~Home() = default;
   // The first call makes the store; a later one opens it again, when the one before is gone.
   virtual Result<std::unique_ptr<EventStore>> open(const OpenOptions& options) = 0;
+  // When the store before is gone: ends what else has it open, and says in which directory it lies.
+  // Empty: in none.
+  virtual std::string rest() { return {}; }
 };
 
 struct Body {
@@ -56,6 +59,8 @@ class EveryStore : public ::testing::TestWithParam<Body> {
   void open(const OpenOptions& options);
   // Ends the store and opens it again.
   void restart();
+  // Ends the store, which is not to be used before a restart(), and opens its directory to be read.
+  std::unique_ptr<EventStore> restart_read_only();
 
  private:
   OpenOptions options_{};
