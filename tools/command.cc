@@ -1,8 +1,12 @@
 #include "tools/command.h"
 
 #include <fmt/format.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
 
 #include "esdb/default_socket.h"
 #include "tools/directory.h"
@@ -18,6 +22,22 @@ constexpr std::string_view kNoStore = "no_store";
 bool is_directory_url(std::string_view url) {
   return !url.starts_with("unix:") && !url.starts_with("memory:") && !url.starts_with("tcp:") &&
          url.find("://") == url.npos;
+}
+
+// Whether a process listens at a Unix socket, which it may do without answering: one that is
+// stopped, or busy, is there all the same.
+bool somebody_listens(std::string_view url) {
+  constexpr std::string_view kUnix = "unix:";
+  sockaddr_un at{};
+  at.sun_family = AF_UNIX;
+  if (!url.starts_with(kUnix) || url.size() - kUnix.size() >= sizeof at.sun_path) return false;
+  url.substr(kUnix.size()).copy(at.sun_path, sizeof at.sun_path - 1);
+  const int probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (probe < 0) return false;
+  const bool listens =
+      ::connect(probe, reinterpret_cast<const sockaddr*>(&at), sizeof at) == 0 || errno == EAGAIN;
+  ::close(probe);
+  return listens;
 }
 
 }  // namespace
@@ -107,7 +127,8 @@ Result<std::shared_ptr<EventStore>> Invocation::open(const std::string& url,
   }
   auto store = around.open(url, options);
   // Opening connects: a server that is away later is another matter.
-  if (!store && !directory && store.error().code == ErrorCode::kUnavailable)
+  if (!store && !directory && store.error().code == ErrorCode::kUnavailable &&
+      !somebody_listens(url))
     return no_store(store.error().message);
   if (!store && !directory && store.error().code == ErrorCode::kInvalidArgument)
     return usage(store.error().message);

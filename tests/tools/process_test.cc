@@ -165,6 +165,20 @@ TEST_F(EsctlProcess, AStoreThatCannotBeMadeIsAnError) {
       << err();
 }
 
+TEST_F(EsctlProcess, AServerThatDoesNotAnswerIsNoMissingServer) {
+  const auto path = directory.file("esdb.sock");
+  const int listening = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_un at{};
+  at.sun_family = AF_UNIX;
+  path.copy(at.sun_path, sizeof at.sun_path - 1);
+  ASSERT_EQ(::bind(listening, reinterpret_cast<const sockaddr*>(&at), sizeof at), 0);
+  ASSERT_EQ(::listen(listening, 4), 0);
+  EXPECT_EQ(run({"ping", "--store", "unix:" + path, "--timeout", "300ms", "--json"}), 1) << err();
+  EXPECT_EQ(nlohmann::json::parse(err())["error"], "unavailable");
+  ::close(listening);
+  EXPECT_EQ(run({"ping", "--store", "unix:" + path, "--timeout", "300ms"}), 4) << err();
+}
+
 TEST_F(EsctlProcess, ASocketThatMayNotBeUsedIsNoMissingServer) {
   const auto path = directory.file("esdb.sock");
   const int listening = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
