@@ -34,6 +34,9 @@ inline constexpr std::uint32_t kFrameMagic = 0x4652'414d;
 inline constexpr std::uint64_t kFooterMagic = 0x0a1a'746f'6f66'6473;
 
 inline constexpr std::size_t kFrameBytesMax = std::size_t{1} << 20;  // or one append
+// The smallest segment that has room for its blocks and some frames. OpenOptions allows none below
+// kSegmentBytesMin; a simulator that makes millions of them does.
+inline constexpr std::size_t kSegmentBytesFloor = std::size_t{32} << 10;
 inline constexpr std::size_t kFooterBlockBytes = 4096;
 
 struct SegmentHeader {

@@ -52,7 +52,7 @@ IoResult<ImageRead> read_image(OpenSegment& segment) {
   if (!size) return std::unexpected(size.error());
   ImageRead result{.file_bytes = std::min<std::uint64_t>(*size, header.segment_bytes),
                    .written_to = segment.used()};
-  AlignedBytes chunk(kChunkBytes);
+  AlignedBytes chunk(std::min<std::uint64_t>(kChunkBytes, padded(header.segment_bytes, kPage)));
   for (std::uint64_t at = segment.used() / kPage * kPage; at < result.file_bytes;
        at += kChunkBytes) {
     const auto want =

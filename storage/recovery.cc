@@ -60,10 +60,11 @@ Result<void> choose_unit(Log::State& state) {
 Result<void> check_options(const LogOptions& options) {
   const auto bytes = options.segment_bytes;
   if (bytes != 0 &&
-      ((bytes & (bytes - 1)) != 0 || bytes < kSegmentBytesMin || bytes > kSegmentBytesMax))
-    return error(ErrorCode::kInvalidArgument,
-                 "segment_bytes is " + std::to_string(bytes) + ": give 0 or a power of two from " +
-                     std::to_string(kSegmentBytesMin) + " to " + std::to_string(kSegmentBytesMax));
+      ((bytes & (bytes - 1)) != 0 || bytes < kSegmentBytesFloor || bytes > kSegmentBytesMax))
+    return error(ErrorCode::kInvalidArgument, "segment_bytes is " + std::to_string(bytes) +
+                                                  ": give 0 or a power of two from " +
+                                                  std::to_string(kSegmentBytesFloor) + " to " +
+                                                  std::to_string(kSegmentBytesMax));
   if (options.append_bytes_max > append_bytes_cap(options))
     return error(ErrorCode::kInvalidArgument,
                  "append_bytes_max is " + std::to_string(options.append_bytes_max) + ": at most " +

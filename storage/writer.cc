@@ -27,6 +27,7 @@ Writer::Writer(const Parts& parts, Tells tells)
       ring_(parts.ring),
       tail_bytes_max_(parts.tail_bytes_max),
       unindexed_bytes_max_(parts.unindexed_bytes_max),
+      pipeline_bytes_(parts.pipeline_bytes),
       background_inline_(parts.background_inline),
       tells_(std::move(tells)) {}
 
@@ -94,7 +95,7 @@ bool Writer::has_work() const {
 bool Writer::may_submit() const {
   if (pending_.empty()) return false;
   if (in_flight_.empty()) return true;
-  return pending_bytes_ >= kPipelineBytes && in_flight_.size() < kInFlightMax;
+  return pending_bytes_ >= pipeline_bytes_ && in_flight_.size() < kInFlightMax;
 }
 
 bool Writer::is_held_back() const {

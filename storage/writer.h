@@ -48,7 +48,8 @@ class Writer {
     Ring& ring;
     std::size_t tail_bytes_max{};       // appends wait above it; 0: no bound
     std::size_t unindexed_bytes_max{};  // likewise, of the log's bytes that are not in the index
-    bool background_inline = false;     // no thread prepares segments: do it here (memory:)
+    std::size_t pipeline_bytes = kPipelineBytes;
+    bool background_inline = false;  // no thread prepares segments: do it here (memory:)
   };
   // What the writer tells, on the driver's thread. None of them may call back.
   struct Tells {
@@ -138,6 +139,7 @@ class Writer {
   Ring& ring_;
   const std::size_t tail_bytes_max_;
   const std::size_t unindexed_bytes_max_;
+  const std::size_t pipeline_bytes_;
   const bool background_inline_;
   const Tells tells_;
 

@@ -4,7 +4,7 @@
 #include <charconv>
 #include <cstdio>
 
-#include "tests/fixtures/crashing_io.h"
+#include "tests/fixtures/simulated_io.h"
 
 namespace esdb::storage {
 namespace {
@@ -30,7 +30,7 @@ std::vector<DrivenEvent> golden_events() {
 }
 
 std::map<std::string, std::string> make_golden_store() {
-  fixtures::CrashingIo io(1);  // chance and clock go by the seed
+  fixtures::SimulatedIo io({}, 1);  // chance and clock go by the seed
   LogDriver driver(io, log_options("store"));
   const auto events = golden_events();
   EXPECT_EQ(driver.open(), "");

@@ -1,0 +1,109 @@
+// Power losses, simulated: in every state that one may leave, what was acknowledged is there.
+#include <gtest/gtest.h>
+#include <malloc.h>
+
+#include <cstdlib>
+#include <iostream>
+#include <random>
+#include <string>
+
+#include "tests/simulation/crash_run.h"
+
+namespace esdb::simulation {
+namespace {
+
+// How much more than the ordinary slice is done: ESDB_TEST_SCALE, 1 when it is not set.
+double scale() {
+  const char* text = std::getenv("ESDB_TEST_SCALE");
+  return text == nullptr ? 1 : std::atof(text);
+}
+
+std::uint64_t first_seed() {
+  const char* text = std::getenv("ESDB_SEED");
+  return text == nullptr ? std::random_device{}() : std::strtoull(text, nullptr, 10);
+}
+
+void tell(const std::string& what, const Figures& figures) {
+  std::cout << what << ": " << figures.states << " states at " << figures.crash_points
+            << " crash points, " << figures.nested_states << " of them in recovery\n";
+}
+
+struct Machine {
+  const char* name;
+  CrashRun::Options options;
+};
+
+CrashRun::Options sectors() { return {}; }
+// Blocks of 4 KiB over sectors of 512 bytes: what is torn ruins a whole block.
+CrashRun::Options blocks() {
+  CrashRun::Options options;
+  options.disk = {.blocks = {.physical = 4096, .alignment = fixtures::kSectorBytes},
+                  .torn_ruins_block = true};
+  options.store.segment_bytes = std::size_t{64} << 10;
+  return options;
+}
+std::vector<Machine> machines() { return {{"sectors", sectors()}, {"blocks", blocks()}}; }
+
+// The ordinary slice takes fewer states of each crash point, and shorter workloads.
+bool is_slice() { return scale() < 10; }
+
+// Of every order of so many steps.
+template <class Each>
+void each_workload(int length, const Each& each) {
+  int count = 1;
+  for (int i = 0; i < length; ++i) count *= kStepKinds;
+  for (int number = 0; number < count; ++number) {
+    std::vector<Step> workload;
+    for (int i = 0, rest = number; i < length; ++i, rest /= kStepKinds)
+      workload.push_back(static_cast<Step>(rest % kStepKinds));
+    each(workload);
+  }
+}
+
+// Millions of stores are opened: memory that is given back to the system and touched again would
+// cost more than everything else.
+const bool kept =
+    ::mallopt(M_TRIM_THRESHOLD, 1 << 30) == 1 && ::mallopt(M_MMAP_THRESHOLD, 1 << 28) == 1;
+
+TEST(PowerLoss, LeavesNothingUnrecoverableInAnyStateOfAnyShortWorkload) {
+  const int longest = is_slice() ? 2 : 3;
+  for (auto& machine : machines()) {
+    if (is_slice()) {
+      machine.options.exhaustive = 6;
+      machine.options.samples = 8;
+    }
+    Figures figures;
+    for (int length = 1; length <= longest; ++length)
+      each_workload(length, [&](const std::vector<Step>& workload) {
+        CrashRun run(machine.options, 1);
+        ASSERT_EQ(run.run(workload), "") << machine.name << ": " << to_string(workload);
+        figures += run.figures();
+      });
+    tell(machine.name, figures);
+  }
+}
+
+TEST(PowerLoss, LosesNothingInLongLives) {
+  const auto first = first_seed();
+  const auto seeds = static_cast<std::uint64_t>(20 * scale());
+  for (const auto& machine : machines()) {
+    auto options = machine.options;
+    options.exhaustive = 4;
+    options.samples = 20;
+    options.look_one_in = 6;
+    Figures figures;
+    for (std::uint64_t seed = first; seed < first + seeds; ++seed) {
+      std::mt19937_64 random(seed);
+      std::vector<Step> workload;
+      for (int i = 0; i < 60; ++i) workload.push_back(static_cast<Step>(random() % kStepKinds));
+      CrashRun run(options, seed);
+      ASSERT_EQ(run.run(workload), "")
+          << machine.name << ", seed " << seed << ": " << to_string(workload);
+      figures += run.figures();
+    }
+    tell(std::string(machine.name) + ", seeds from " + std::to_string(first), figures);
+  }
+}
+
+}  // namespace
+}  // namespace esdb::simulation
