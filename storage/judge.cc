@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "esdb/implement.h"
 #include "protocol/encoded_event.h"
 #include "protocol/refusal.h"
 #include "storage/lookup.h"
@@ -66,10 +67,13 @@ std::optional<Position> first_above(const Query& query, Position after, Lookup& 
     auto found = walk->seek(from);
     if (!found) return {};
     if (!*found || *found > log.written()) break;
-    if (!walk->is_everything()) return *found;
     const auto record = log.in_memory(*found);
     if (!record) return {};
-    if (!is_system(protocol::stream_of(record->payload))) return *found;
+    // The postings hold the system's events too, under their types and tags.
+    const RecordedEvent::Stored stored{.position = *found, .encoded = record->payload};
+    const bool matches = walk->is_everything() ? !is_system(protocol::stream_of(record->payload))
+                                               : query.matches(RecordedEvent(&stored));
+    if (matches) return *found;
     from = found->value + 1;
   }
   return Position{};
