@@ -1,6 +1,8 @@
 // Log's background: the next segment, footers, witnesses, each a step that can be driven from a
 // seed.
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <chrono>
 #include <utility>
 
@@ -117,12 +119,43 @@ Result<bool> Log::State::write_due_witness(Moment now) {
   return true;
 }
 
+// A file that was removed or replaced below a running store keeps its descriptor: what is written
+// to it would be acknowledged and gone. Whatever else stands in the way of looking is no proof of
+// that.
+Result<void> Log::State::check_in_place(const OpenSegment& segment) const {
+  if (io.name() == "memory" || segment.frame_count() == 0) return {};
+  const auto path = directory + "/" + segment_name(segment.number());
+  const auto gone = [](const std::string& what) -> Result<void> {
+    return std::unexpected(
+        Error{.code = ErrorCode::kReadOnly,
+              .message = what + " below the running store: it takes no more appends; put the file "
+                                "back, or restore the store from a backup, and open it again"});
+  };
+  const auto lock_path = options.directory + "/LOCK";
+  if (const auto exists = io.exists(lock_path); exists && !*exists)
+    return gone(lock_path + " was removed");
+  auto file = io.open(path, OpenMode::kRead);
+  if (!file && file.error().number == ENOENT) return gone(path + " was removed");
+  if (!file) return {};
+  if (const auto size = (*file)->size(); size && *size < segment.header().segment_bytes)
+    return gone(path + " was cut short");
+  const auto last = segment.image().subspan(segment.frame_entry(segment.frame_count() - 1).offset,
+                                            sizeof(FrameHeader));
+  std::array<std::byte, sizeof(FrameHeader)> found;
+  const auto count =
+      (*file)->read(static_cast<std::uint64_t>(last.data() - segment.image().data()), found);
+  if (count && (*count < found.size() || !std::ranges::equal(found, last)))
+    return gone(path + " was replaced or changed");
+  return {};
+}
+
 Result<bool> Log::State::seal_oldest() {
   const auto current = segments();
   const auto& all = current->segments;
   const auto full = std::find_if(all.begin(), all.end() - 1,
                                  [](const Segment& segment) { return segment.open != nullptr; });
   if (full == all.end() - 1) return false;
+  if (auto there = check_in_place(*full->open); !there) return std::unexpected(there.error());
   // All of it is durable: its successor was rolled to, or found by recovery.
   auto tail = write_footer(*full->open);
   if (!tail) return device_failed("the footer", full->number, tail.error());

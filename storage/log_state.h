@@ -90,6 +90,7 @@ struct Log::State {
   Result<bool> write_due_witness(std::chrono::steady_clock::time_point now);
   Result<void> put_witness(bool clean);
   Result<bool> seal_oldest();
+  Result<void> check_in_place(const OpenSegment& segment) const;
   Result<bool> prepare_next(std::chrono::steady_clock::time_point now);
   bool begin_next(std::chrono::steady_clock::time_point now, const SegmentList& current);
   bool touch_ahead();

@@ -215,6 +215,33 @@ TEST_F(EngineFailure, AnIndexWithoutRoomIsShownAndClearsByItself) {
   eventually("it goes on", [&] { return store->statistics()->indexed == Position{1'001}; });
 }
 
+TEST_F(EngineFailure, AFileThatIsReplacedBelowTheStoreEndsWriting) {
+  const std::vector<std::pair<std::string, std::function<void()>>> ways = {
+      {"00000001.seg was removed", [&] { std::filesystem::remove(segment(1)); }},
+      {"00000001.seg was cut short", [&] { std::filesystem::resize_file(segment(1), 4096); }},
+      {"00000001.seg was replaced",
+       [&] {
+         std::filesystem::remove(segment(1));
+         std::ofstream(segment(1), std::ios::binary) << std::string(kSegmentBytesMin, '\0');
+       }},
+      {"LOCK was removed", [&] { std::filesystem::remove(path + "/LOCK"); }}};
+  for (const auto& [said_of_it, make] : ways) {
+    SCOPED_TRACE(said_of_it);
+    std::filesystem::remove_all(path);
+    open();
+    ASSERT_TRUE(append());
+    make();
+    eventually("it is noticed", [&] {
+      const auto answer = append();
+      return !answer && answer.error().code == ErrorCode::kReadOnly;
+    });
+    EXPECT_THAT(state(), StartsWith("read_only"));
+    EXPECT_THAT(state(), HasSubstr(said_of_it));
+    EXPECT_TRUE(store->read(everything()).next().has_value());
+    store.reset();
+  }
+}
+
 TEST_F(EngineFailure, ADamagedFooterIsMendedWhileTheStoreServes) {
   open();
   fill(1);
