@@ -304,7 +304,7 @@ Error Engine::refused() const {
 }
 
 std::string Engine::state() const {
-  if (is_read_only()) return "read_only: opened so";
+  if (is_read_only()) return "read_only: opened for reading";
   if (writer_->is_read_only() || !has_files()) return writer_->state();
   if (index_disk_full_)
     return "disk_full: the index needs space; appends go on until too much of the log is not in it";

@@ -9,7 +9,9 @@ namespace esdb::storage {
 
 GatheredReads::Answer GatheredReads::take(std::uint32_t segment, const std::shared_ptr<File>& file,
                                           std::uint64_t offset, std::span<std::byte> into) {
-  auto& piece = pieces_[{segment, offset}];
+  const auto known = pieces_.find({segment, offset});
+  if (known == pieces_.end() && file->read_at_hand(offset, into)) return Answer::kHere;
+  auto& piece = known == pieces_.end() ? pieces_[{segment, offset}] : known->second;
   if (piece.state == Piece::State::kFailed) return Answer::kAlone;
   if (piece.state == Piece::State::kHere && piece.size >= into.size()) {
     std::memcpy(into.data(), piece.bytes.get(), into.size());

@@ -1,7 +1,7 @@
 // GatheredReads: reads of sealed segments, many at once. Whoever looks something up asks for bytes;
-// what is not at hand is noted, and fetch() brings all that was noted through a ring in one go.
-// Then one looks again, until nothing is missed: so many look-ups, each of which goes from block to
-// block, take as long as the longest of them alone.
+// what is not at hand (nor in the page cache) is noted, and fetch() brings all that was noted
+// through a ring in one go. Then one looks again, until nothing is missed: so many look-ups, each
+// of which goes from block to block, take as long as the longest of them alone.
 //
 // RingPool: rings for it, as many as are in use at the same time.
 //

@@ -49,6 +49,9 @@ class File {
   // Through the page cache. Short only at the end of the file.
   [[nodiscard]] virtual IoResult<std::size_t> read(std::uint64_t offset,
                                                    std::span<std::byte> into) = 0;
+  // The same where no device has to be asked, all of it; false: it may have to be, and nothing is
+  // said of `into`.
+  [[nodiscard]] virtual bool read_at_hand(std::uint64_t offset, std::span<std::byte> into) = 0;
   // What the device holds, not what the page cache believes it holds (a failed write-back leaves
   // phantom pages). Offset, size and memory are aligned to BlockSizes::alignment.
   [[nodiscard]] virtual IoResult<std::size_t> read_device(std::uint64_t offset,

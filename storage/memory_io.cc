@@ -87,6 +87,9 @@ class MemoryFile final : public File {
     return count;
   }
 
+  bool read_at_hand(std::uint64_t offset, std::span<std::byte> into) override {
+    return read(offset, into) == into.size();
+  }
   IoResult<std::size_t> read_device(std::uint64_t offset, std::span<std::byte> into) override {
     return read(offset, into);
   }

@@ -80,6 +80,13 @@ IoResult<std::size_t> PosixFile::read(std::uint64_t offset, std::span<std::byte>
   return read_all(descriptors_.cached, offset, into, 1);
 }
 
+// A file system without RWF_NOWAIT says so (EOPNOTSUPP), which is a no as well.
+bool PosixFile::read_at_hand(std::uint64_t offset, std::span<std::byte> into) {
+  const iovec all{into.data(), into.size()};
+  return ::preadv2(descriptors_.cached, &all, 1, static_cast<off_t>(offset), RWF_NOWAIT) ==
+         static_cast<ssize_t>(into.size());
+}
+
 IoResult<std::size_t> PosixFile::read_device(std::uint64_t offset, std::span<std::byte> into) {
   if (is_direct()) return read_all(descriptors_.direct, offset, into, alignment_);
   // Opened for reading only: a descriptor for direct I/O that lives as long as this call.

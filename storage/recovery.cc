@@ -8,6 +8,7 @@
 #include "storage/check.h"
 #include "storage/frame_check.h"
 #include "storage/log_state.h"
+#include "storage/opening_error.h"
 #include "storage/recovery_survey.h"
 #include "storage/recovery_table.h"
 #include "storage/segment_file.h"
@@ -24,16 +25,7 @@ std::unexpected<Error> error(ErrorCode code, std::string message) {
 }
 
 std::unexpected<Error> io_failed(const std::string& what, IoError cause) {
-  if (is_full(cause))
-    return error(ErrorCode::kDiskFull,
-                 what + ", " + to_string(cause) + ": make room and open it again");
-  if (is_passing(cause))
-    return error(ErrorCode::kUnavailable,
-                 what + ", " + to_string(cause) +
-                     ": nothing is wrong with the store; give the process more descriptors or "
-                     "memory and open it again");
-  return error(ErrorCode::kRefused,
-               what + ", " + to_string(cause) + ": mend the device and open it again");
+  return opening_failed(what, cause, "mend the device and open it again");
 }
 
 // Arenas hold at most three eighths of the memory, where the segments allow it.

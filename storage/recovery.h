@@ -8,7 +8,8 @@
 // Threads: one, before anything else runs.
 // Errors:  kRefused (segment, offset, positions, what to do), kLocked, kUnsupported (format),
 //          kInvalidArgument (an option, or no store there), kDiskFull (no room for a new store),
-//          kUnavailable (no descriptor or memory left: nothing is wrong with the store).
+//          kUnavailable (no descriptor or memory left: nothing is wrong with the store),
+//          kDenied (not this user's files).
 #pragma once
 
 #include <cstdint>

@@ -8,6 +8,7 @@
 #include "storage/check.h"
 #include "storage/frame_check.h"
 #include "storage/frame_survey.h"
+#include "storage/opening_error.h"
 
 namespace esdb::storage {
 namespace {
@@ -25,16 +26,8 @@ struct FoundFile {
 };
 
 std::unexpected<Error> unreadable(const std::string& path, IoError error) {
-  if (is_passing(error))
-    return std::unexpected(
-        Error{.code = ErrorCode::kUnavailable,
-              .message = path + " cannot be read just now, " + to_string(error) +
-                         ": nothing is wrong with the store; give the process more descriptors or "
-                         "memory and open it again"});
-  return std::unexpected(Error{
-      .code = ErrorCode::kRefused,
-      .message = path + " cannot be read, " + to_string(error) +
-                 ": nothing was written; mend the device or restore the store from a backup"});
+  return opening_failed(path + " cannot be read", error,
+                        "nothing was written; mend the device or restore the store from a backup");
 }
 
 std::unexpected<Error> unsupported(const std::string& path, std::uint32_t format) {

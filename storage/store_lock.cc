@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <span>
 
+#include "storage/opening_error.h"
+
 namespace esdb::storage {
 namespace {
 
@@ -14,15 +16,7 @@ constexpr auto kPredecessorWait = std::chrono::milliseconds(200);
 constexpr std::size_t kContentMax = 4096;
 
 std::unexpected<Error> unusable(const std::string& path, IoError error) {
-  if (is_passing(error))
-    return std::unexpected(
-        Error{.code = ErrorCode::kUnavailable,
-              .message = path + " cannot be opened just now, " + to_string(error) +
-                         ": nothing is wrong with the store; give the process more descriptors or "
-                         "memory and open it again"});
-  return std::unexpected(Error{.code = ErrorCode::kRefused,
-                               .message = path + " cannot be used, " + to_string(error) +
-                                          ": check that it may be read and written"});
+  return opening_failed(path + " cannot be used", error, "check that it may be read and written");
 }
 
 std::string content_of(File& file) {

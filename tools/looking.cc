@@ -166,7 +166,7 @@ bool is_rebuilding(const Statistics& statistics) {
 // A directory is opened for reading by esctl itself: that is no trouble of the store.
 std::string state_for_people(const Statistics& statistics) {
   const auto& state = statistics.state;
-  if (state == "read_only: opened so") return "opened for reading";
+  if (state == "read_only: opened for reading") return "opened for reading";
   if (is_rebuilding(statistics))
     return "the index is being rebuilt" + state.substr(state.find(':'));
   return printable(state);

@@ -265,7 +265,7 @@ void History::open_read_only(Chance& chance) {
   options.drive = Drive::kOwnThread;
   tested_ = esdb::open(home_->rest(), options).value();
   auto expected = reference_->statistics().value();
-  expected.state = "read_only: opened so";
+  expected.state = "read_only: opened for reading";
   compare(to_text(tested_->statistics()), to_text(expected));
   for (int i = 0; i < 3; ++i) {
     read(chance);

@@ -131,7 +131,7 @@ TEST_P(Restart, ShowsTheSameReadOnlyAndIsNotWrittenTo) {
   for (int times = 0; times < 3; ++times) {
     const auto read_only = restart_read_only();
     auto shown = everything_about(*read_only);
-    const std::string state = "read_only: opened so";
+    const std::string state = "read_only: opened for reading";
     ASSERT_NE(shown.find(state), shown.npos);
     shown.replace(shown.find(state), state.size(), "ready");
     EXPECT_EQ(shown, before);

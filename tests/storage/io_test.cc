@@ -90,6 +90,21 @@ TEST_P(EveryIo, WhatIsWrittenIsReadBothWays) {
   EXPECT_EQ(device.bytes()[0], std::byte{7});
 }
 
+TEST_P(EveryIo, WhatIsAtHandIsWhatIsThereAndNeverBeyondTheEnd) {
+  auto file = make("a", 64 * 1024);
+  AlignedBytes block(4096);
+  std::memset(block.bytes().data(), 7, 4096);
+  ASSERT_TRUE(file->write_durable(8192, block.bytes()));
+  AlignedBytes back(4096);
+  ASSERT_EQ(file->read(8192, back.bytes()).value(), 4096U);
+  std::memset(back.bytes().data(), 1, 4096);
+  if (file->read_at_hand(8192, back.bytes())) {
+    EXPECT_EQ(back.bytes()[0], std::byte{7});
+    EXPECT_EQ(back.bytes()[4095], std::byte{7});
+  }
+  EXPECT_FALSE(file->read_at_hand(64 * 1024 - 10, back.bytes()));
+}
+
 TEST_P(EveryIo, AReadIsShortAtTheFilesEnd) {
   auto file = make("a", 8192);
   AlignedBytes bytes(8192);

@@ -356,5 +356,22 @@ TEST(DiskFull, StopsAppendsAtTheSegmentsEndAndClearsByItself) {
   EXPECT_EQ(compare(driver.log(), driver.written()), "");
 }
 
+TEST_F(Recovery, AFileThatMayNotBeUsedIsDeniedAndNotCalledDamaged) {
+  for (const auto* path : {"LOCK", "00000001.seg"}) {
+    MemoryIo memory;
+    FaultyIo io(memory);
+    LogDriver driver(io, log_options("store"));
+    ASSERT_EQ(driver.open(), "");
+    ASSERT_EQ(driver.append("order-1", "one"), "");
+    driver.drop();
+    io.add({.operation = Operation::kOpen, .error = EACCES, .path = path});
+    const auto log = open_log(io, log_options("store"));
+    ASSERT_FALSE(log.has_value()) << path;
+    EXPECT_EQ(log.error().code, ErrorCode::kDenied) << path;
+    EXPECT_NE(log.error().message.find(path), std::string::npos) << log.error().message;
+    EXPECT_EQ(driver.open(), "") << path;
+  }
+}
+
 }  // namespace
 }  // namespace esdb::storage
