@@ -1,11 +1,13 @@
 // Appends as the benchmarks make them: small JSON events over a number of streams.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "esdb/append.h"
@@ -29,28 +31,46 @@ inline EncodedAppend append_of(std::uint64_t first, std::size_t count, std::size
   return EncodedAppend::encode(request).value();
 }
 
-// `total` appends, at most `window` of them in flight, made by `make(number)`. Returns when all are
+// `total` appends made by `make(number)`, by `window` callers of one append at a time: each answer
+// is followed by that caller's next append, from where the answer came. Returns when all are
 // acknowledged; stops the program when one is refused.
 template <class Make>
-void keep_in_flight(EventStore& store, std::size_t total, std::size_t window, Make&& make) {
-  std::mutex mutex;
-  std::condition_variable changed;
-  std::size_t in_flight = 0;
-  for (std::size_t i = 0; i < total; ++i) {
-    auto append = make(i);
-    {
-      std::unique_lock lock(mutex);
-      changed.wait(lock, [&] { return in_flight < window; });
-      ++in_flight;
-    }
-    store.append(std::move(append), {}, [&](Result<Appended> appended) {
+class Callers {
+ public:
+  Callers(EventStore& store, std::size_t total, Make& make)
+      : store_(store), total_(total), make_(make) {}
+
+  void run(std::size_t window) {
+    for (std::size_t i = 0; i < window; ++i) next();
+    std::unique_lock lock(mutex_);
+    all_answered_.wait(lock, [this] { return answered_ == total_; });
+  }
+
+ private:
+  void next() {
+    const auto number = begun_.fetch_add(1);
+    if (number >= total_) return;
+    store_.append(make_(number), {}, [this](Result<Appended> appended) {
       appended.value();
-      const std::lock_guard lock(mutex);
-      if (--in_flight == window / 2 || in_flight == 0) changed.notify_one();
+      next();
+      // Under the lock, because whoever waits takes everything down.
+      const std::lock_guard lock(mutex_);
+      if (++answered_ == total_) all_answered_.notify_one();
     });
   }
-  std::unique_lock lock(mutex);
-  changed.wait(lock, [&] { return in_flight == 0; });
+
+  EventStore& store_;
+  const std::size_t total_;
+  Make& make_;
+  std::atomic<std::size_t> begun_{0};
+  std::mutex mutex_;
+  std::condition_variable all_answered_;
+  std::size_t answered_ = 0;
+};
+
+template <class Make>
+void keep_in_flight(EventStore& store, std::size_t total, std::size_t window, Make&& make) {
+  Callers<std::remove_reference_t<Make>>(store, total, make).run(window);
 }
 
 }  // namespace esdb::bench
