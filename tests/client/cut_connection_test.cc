@@ -15,6 +15,7 @@
 #include "client/remote_store.h"
 #include "tests/client/cutting_proxy.h"
 #include "tests/fixtures/reference_store.h"
+#include "tests/fixtures/scratch_directory.h"
 #include "tests/server/running_server.h"
 
 namespace esdb::tests {
@@ -70,7 +71,7 @@ class CutConnection : public testing::Test {
   }
 
   std::uint32_t seed_;
-  ScratchDirectory scratch_;
+  fixtures::ScratchDirectory scratch_;
   std::unique_ptr<EventStore> served_;
   RunningServer server_;
   std::unique_ptr<CuttingProxy> proxy_;

@@ -7,6 +7,7 @@
 
 #include "esdb/event_store.h"
 #include "tests/fixtures/reference_store.h"
+#include "tests/fixtures/scratch_directory.h"
 #include "tests/server/running_server.h"
 
 namespace esdb::tests {
@@ -15,7 +16,7 @@ namespace {
 using namespace std::chrono_literals;
 
 TEST(Open, ADirectoryKeepsWhatIsWrittenToIt) {
-  const ScratchDirectory scratch;
+  const fixtures::ScratchDirectory scratch;
   const auto path = scratch.path() + "/data";
   const OpenOptions small{.memory = kMemoryMin};
   ASSERT_TRUE(open(path, small).value()->append("s", {.type = "T"}));
@@ -51,7 +52,7 @@ TEST(Open, SharedMemoryCannotBeDrivenByOneOfItsOpeners) {
 }
 
 TEST(Open, AServerIsReachedByItsUrl) {
-  const ScratchDirectory scratch;
+  const fixtures::ScratchDirectory scratch;
   const auto served = fixtures::make_reference_store(OpenOptions{.drive = Drive::kCaller});
   RunningServer server(*served, {"unix:" + scratch.path() + "/s", "tcp:127.0.0.1:0"});
   for (const auto i : {0u, 1u}) {
@@ -62,7 +63,7 @@ TEST(Open, AServerIsReachedByItsUrl) {
 }
 
 TEST(Open, AServerOverAStoreInADirectoryServesIt) {
-  const ScratchDirectory scratch;
+  const fixtures::ScratchDirectory scratch;
   const auto served =
       open(scratch.path() + "/data", {.drive = Drive::kCaller, .memory = kMemoryMin}).value();
   RunningServer server(*served, {"unix:" + scratch.path() + "/s"});

@@ -8,7 +8,9 @@
 
 #include "client/remote_store.h"
 #include "esdb/implement.h"
+#include "tests/fixtures/forwarding_store.h"
 #include "tests/fixtures/reference_store.h"
+#include "tests/fixtures/scratch_directory.h"
 #include "tests/fixtures/store_contract.h"
 #include "tests/server/running_server.h"
 
@@ -16,61 +18,22 @@ namespace esdb::fixtures {
 namespace {
 
 // A remote store with the server and the store behind it.
-class ServedStore final : public EventStore {
+class ServedStore final : public ForwardingStore {
  public:
   // `behind` makes the store that is served, in a directory it may use; driven by the server's
   // loop.
   using Behind = std::function<std::unique_ptr<EventStore>(const std::string&, OpenOptions)>;
   ServedStore(Clock* clock, const Behind& behind, const std::string& endpoint)
       : served_(behind(scratch_.path() + "/data", {.drive = Drive::kCaller, .clock = clock})),
-        server_(*served_, {endpoint.empty() ? "unix:" + scratch_.path() + "/s" : endpoint}),
-        remote_(client::open_remote(client::parse_address(server_.url()).value(), {}).value()) {}
-  ~ServedStore() override { remote_.reset(); }
-
-  using EventStore::append;
-  Result<Appended> append(EncodedAppend append, const CallOptions& call) override {
-    return remote_->append(std::move(append), call);
+        server_(*served_, {endpoint.empty() ? "unix:" + scratch_.path() + "/s" : endpoint}) {
+    forward_to(client::open_remote(client::parse_address(server_.url()).value(), {}).value());
   }
-  void append(EncodedAppend append, const CallOptions& call, Completion<Appended> done) override {
-    remote_->append(std::move(append), call, std::move(done));
-  }
-  Cursor read(Query query, const ReadOptions& options) override {
-    return remote_->read(std::move(query), options);
-  }
-  Cursor subscribe(Query query, Start start) override {
-    return remote_->subscribe(std::move(query), std::move(start));
-  }
-  Result<StreamInfo> stream_info(std::string_view stream) override {
-    return remote_->stream_info(stream);
-  }
-  Result<StreamPage> streams(std::string_view prefix, std::string_view after,
-                             std::size_t limit) override {
-    return remote_->streams(prefix, after, limit);
-  }
-  Result<TermPage> terms(TermKind kind, std::string_view prefix, std::string_view after,
-                         std::size_t limit) override {
-    return remote_->terms(kind, prefix, after, limit);
-  }
-  Result<std::uint64_t> count(Query query, Position after) override {
-    return remote_->count(std::move(query), after);
-  }
-  Result<std::uint64_t> tracked(std::string_view source) override {
-    return remote_->tracked(source);
-  }
-  Result<TrackingPage> tracking(std::string_view prefix, std::string_view after,
-                                std::size_t limit) override {
-    return remote_->tracking(prefix, after, limit);
-  }
-  Result<Statistics> statistics() override { return remote_->statistics(); }
-  int wake_fd() const override { return remote_->wake_fd(); }
-  void advance() override { remote_->advance(); }
-  void close() override { remote_->close(); }
+  ~ServedStore() override { forward_to(nullptr); }
 
  private:
-  tests::ScratchDirectory scratch_;
+  fixtures::ScratchDirectory scratch_;
   std::unique_ptr<EventStore> served_;
   tests::RunningServer server_;
-  std::unique_ptr<EventStore> remote_;
 };
 
 std::unique_ptr<EventStore> reference(const std::string&, OpenOptions options) {

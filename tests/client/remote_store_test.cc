@@ -18,6 +18,7 @@
 #include "server/endpoint.h"
 #include "tests/client/stub_store.h"
 #include "tests/fixtures/reference_store.h"
+#include "tests/fixtures/scratch_directory.h"
 #include "tests/server/running_server.h"
 
 namespace esdb::tests {
@@ -48,7 +49,7 @@ constexpr ErrorCode kEveryCode[] = {
 
 TEST(RemoteStore, EveryErrorOfAnAppendArrivesAsItWasGiven) {
   for (const auto code : kEveryCode) {
-    const ScratchDirectory scratch;
+    const fixtures::ScratchDirectory scratch;
     StubStore stub;
     const Error told{
         .code = code,
@@ -73,7 +74,7 @@ TEST(RemoteStore, EveryErrorOfAnAppendArrivesAsItWasGiven) {
 }
 
 TEST(RemoteStore, ErrorsOfEveryOtherCallArriveToo) {
-  const ScratchDirectory scratch;
+  const fixtures::ScratchDirectory scratch;
   StubStore stub;
   stub.error = {.code = ErrorCode::kCorrupt, .message = "segment 3, offset 4096"};
   RunningServer server(stub, {"unix:" + scratch.path() + "/s"});
@@ -93,7 +94,7 @@ TEST(RemoteStore, ErrorsOfEveryOtherCallArriveToo) {
 }
 
 TEST(RemoteStore, TheLargestAppendPasses) {
-  const ScratchDirectory scratch;
+  const fixtures::ScratchDirectory scratch;
   const auto served =
       fixtures::make_reference_store(OpenOptions{.drive = Drive::kCaller,
                                                  .event_bytes_max = kAppendBytesCap,
@@ -111,7 +112,7 @@ TEST(RemoteStore, TheLargestAppendPasses) {
 // ---- deadlines, and a server that is not there
 
 TEST(RemoteStore, WhereNoServerIsTheErrorSaysWhereAndWhatToDo) {
-  const ScratchDirectory scratch;
+  const fixtures::ScratchDirectory scratch;
   const auto missing = open_at("unix:" + scratch.path() + "/s");
   ASSERT_FALSE(missing);
   EXPECT_EQ(missing.error().code, ErrorCode::kUnavailable);
@@ -124,7 +125,7 @@ TEST(RemoteStore, WhereNoServerIsTheErrorSaysWhereAndWhatToDo) {
 }
 
 TEST(RemoteStore, AServerThatGoesAwayIsWaitedForAndMissedAfterTheDeadline) {
-  const ScratchDirectory scratch;
+  const fixtures::ScratchDirectory scratch;
   const auto served = reference();
   auto server = std::make_unique<RunningServer>(
       *served, std::vector<std::string>{"unix:" + scratch.path() + "/s"});
@@ -164,7 +165,7 @@ TEST(RemoteStore, AServerThatGoesAwayIsWaitedForAndMissedAfterTheDeadline) {
 }
 
 TEST(RemoteStore, AnAppendThatIsNeverAnsweredHasAnUnknownOutcome) {
-  const ScratchDirectory scratch;
+  const fixtures::ScratchDirectory scratch;
   StubStore stub;
   RunningServer server(stub, {"unix:" + scratch.path() + "/s"}, {.stop_time = 50ms});
   const auto store = open_at(server.url()).value();
@@ -174,7 +175,7 @@ TEST(RemoteStore, AnAppendThatIsNeverAnsweredHasAnUnknownOutcome) {
 }
 
 TEST(RemoteStore, AStopAfterAnAppendWasSentLeavesItsOutcomeUnknown) {
-  const ScratchDirectory scratch;
+  const fixtures::ScratchDirectory scratch;
   StubStore stub;
   RunningServer server(stub, {"unix:" + scratch.path() + "/s"}, {.stop_time = 50ms});
   const auto store = open_at(server.url()).value();
@@ -189,7 +190,7 @@ TEST(RemoteStore, AStopAfterAnAppendWasSentLeavesItsOutcomeUnknown) {
 }
 
 TEST(RemoteStore, AServerThatHasAnotherStoreNowIsNotUsed) {
-  const ScratchDirectory scratch;
+  const fixtures::ScratchDirectory scratch;
   const std::vector<std::string> at{"unix:" + scratch.path() + "/s"};
   const auto first = reference(), second = reference();
   auto server = std::make_unique<RunningServer>(*first, at);
@@ -204,7 +205,7 @@ TEST(RemoteStore, AServerThatHasAnotherStoreNowIsNotUsed) {
 }
 
 TEST(RemoteStore, AppendsThatPileUpAreRefusedBeforeTheyFillTheMemory) {
-  const ScratchDirectory scratch;
+  const fixtures::ScratchDirectory scratch;
   StubStore stub;
   RunningServer server(stub, {"unix:" + scratch.path() + "/s"}, {.stop_time = 50ms});
   const auto store = open_at(server.url()).value();
@@ -264,7 +265,7 @@ class Impostor {
 };
 
 Error met_with(const std::string& answer) {
-  const ScratchDirectory scratch;
+  const fixtures::ScratchDirectory scratch;
   const Impostor impostor(scratch.path() + "/s", answer);
   const auto store = open_at("unix:" + scratch.path() + "/s");
   EXPECT_FALSE(store);
@@ -288,7 +289,7 @@ TEST(RemoteStore, SomethingElseThatAnswersIsNamed) {
 }
 
 TEST(RemoteStore, AServerThatDoesNotAnswerIsGivenUpWhenTheTimeoutHasPassed) {
-  const ScratchDirectory scratch;
+  const fixtures::ScratchDirectory scratch;
   const auto deaf =
       server::listen_at(server::parse_endpoint("unix:" + scratch.path() + "/s").value());
   ASSERT_TRUE(deaf);
@@ -302,7 +303,7 @@ TEST(RemoteStore, AServerThatDoesNotAnswerIsGivenUpWhenTheTimeoutHasPassed) {
 }
 
 TEST(RemoteStore, AServerThatDoesNotAnswerIsGivenUpAfterFiveSecondsWhateverTheTimeout) {
-  const ScratchDirectory scratch;
+  const fixtures::ScratchDirectory scratch;
   const auto deaf =
       server::listen_at(server::parse_endpoint("unix:" + scratch.path() + "/s").value());
   ASSERT_TRUE(deaf);
@@ -314,7 +315,7 @@ TEST(RemoteStore, AServerThatDoesNotAnswerIsGivenUpAfterFiveSecondsWhateverTheTi
 }
 
 TEST(RemoteStore, CountsThatTakeLongHoldUpNothingElse) {
-  const ScratchDirectory scratch;
+  const fixtures::ScratchDirectory scratch;
   StubStore stub;
   std::promise<void> open;
   stub.counting = [gate = open.get_future().share()]() -> Result<std::uint64_t> {
@@ -351,7 +352,7 @@ TEST(RemoteStore, WithoutADescriptorLeftTheErrorSaysSo) {
 }
 
 TEST(RemoteStore, LeavesTheProcessAsItWas) {
-  const ScratchDirectory scratch;
+  const fixtures::ScratchDirectory scratch;
   const auto served = reference();
   RunningServer server(*served, {"unix:" + scratch.path() + "/s"});
   struct sigaction mine {
@@ -367,7 +368,7 @@ TEST(RemoteStore, LeavesTheProcessAsItWas) {
 }
 
 TEST(RemoteStore, ABlockingCallInACompletionIsRefusedRatherThanHanging) {
-  const ScratchDirectory scratch;
+  const fixtures::ScratchDirectory scratch;
   const auto served = reference();
   RunningServer server(*served, {"unix:" + scratch.path() + "/s"});
   const auto store = open_at(server.url()).value();
@@ -381,7 +382,7 @@ TEST(RemoteStore, ABlockingCallInACompletionIsRefusedRatherThanHanging) {
 }
 
 TEST(RemoteStore, DrivenByItsCallerItAnswersInAdvance) {
-  const ScratchDirectory scratch;
+  const fixtures::ScratchDirectory scratch;
   const auto served = reference();
   RunningServer server(*served, {"unix:" + scratch.path() + "/s"});
   const auto store = open_at(server.url(), {.timeout = 10s, .drive = Drive::kCaller}).value();

@@ -9,8 +9,8 @@
 #include "esdb/event_store.h"
 #include "tests/end_to_end/event_lines.h"
 #include "tests/end_to_end/process.h"
-#include "tests/end_to_end/scratch.h"
 #include "tests/end_to_end/server_process.h"
+#include "tests/fixtures/scratch_directory.h"
 
 namespace esdb::end_to_end {
 namespace {
@@ -44,19 +44,20 @@ class Damage : public ::testing::Test {
   // The segment that holds an event; 0: none does.
   int segment_of(int event) const {
     for (int number = 1; number < 10; ++number)
-      if (read_file(segment(number)).find(mark_of(event)) != std::string::npos) return number;
+      if (fixtures::read_file(segment(number)).find(mark_of(event)) != std::string::npos)
+        return number;
     return 0;
   }
   // Changes a byte in the middle of an event's data; where it lies.
   std::size_t damage(int event) const {
     const auto path = segment(segment_of(event));
-    const auto at = read_file(path).find(mark_of(event)) + 500;
+    const auto at = fixtures::read_file(path).find(mark_of(event)) + 500;
     std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
     file.seekp(static_cast<std::streamoff>(at)).put('y');
     return at;
   }
 
-  const Scratch scratch_{};
+  const fixtures::ScratchDirectory scratch_{};
 };
 
 TEST_F(Damage, InTheOpenSegmentIsRefusedByEveryoneAndLeftAsItIs) {
@@ -65,7 +66,7 @@ TEST_F(Damage, InTheOpenSegmentIsRefusedByEveryoneAndLeftAsItIs) {
   ASSERT_NE(open_segment, 0);
   ASSERT_EQ(segment_of(event), open_segment);
   damage(event);
-  const auto before = read_file(segment(open_segment));
+  const auto before = fixtures::read_file(segment(open_segment));
   const auto name = "0000000" + std::to_string(open_segment) + ".seg";
   const std::vector<Outcome> outcomes = {
       run_esctl({"stats", "--store", directory()}),
@@ -77,7 +78,7 @@ TEST_F(Damage, InTheOpenSegmentIsRefusedByEveryoneAndLeftAsItIs) {
     EXPECT_EQ(outcome.ended, Ended{.code = 65}) << outcome.err;
     EXPECT_NE(outcome.err.find(name), std::string::npos) << outcome.err;
   }
-  EXPECT_EQ(read_file(segment(open_segment)), before) << "someone wrote over it";
+  EXPECT_EQ(fixtures::read_file(segment(open_segment)), before) << "someone wrote over it";
   const auto verified = run_esctl({"verify", directory()});
   EXPECT_EQ(verified.ended, Ended{.code = 65}) << verified.err;
   EXPECT_NE(verified.out.find(name), std::string::npos) << verified.out;

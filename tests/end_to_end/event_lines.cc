@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
-#include "tests/end_to_end/scratch.h"
+#include "tests/fixtures/scratch_directory.h"
 
 namespace esdb::end_to_end {
 namespace {
@@ -59,7 +59,7 @@ bool same_value(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-LineFile::LineFile(const std::string& path) : text_(read_file(path)) {
+LineFile::LineFile(const std::string& path) : text_(fixtures::read_file(path)) {
   if (text_.starts_with(kZstdMagic)) text_ = decompressed(text_);
   for (std::size_t at = 0; at < text_.size(); at = text_.find('\n', at) + 1) {
     begins_.push_back(at);

@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "tests/end_to_end/scratch.h"
+#include "tests/fixtures/scratch_directory.h"
 
 namespace esdb::end_to_end {
 namespace {
@@ -28,7 +28,7 @@ std::string exported(const std::string& first_data, const std::string& second_po
 }
 
 std::string difference_to(const std::string& text) {
-  const Scratch scratch;
+  const fixtures::ScratchDirectory scratch;
   return difference(LineFile(scratch.write("imported", kImported)),
                     LineFile(scratch.write("exported", text)));
 }

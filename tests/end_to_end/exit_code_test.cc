@@ -6,14 +6,14 @@
 #include "tests/end_to_end/deaf_relay.h"
 #include "tests/end_to_end/event_lines.h"
 #include "tests/end_to_end/process.h"
-#include "tests/end_to_end/scratch.h"
 #include "tests/end_to_end/server_process.h"
+#include "tests/fixtures/scratch_directory.h"
 
 namespace esdb::end_to_end {
 namespace {
 
 TEST(ExitCode, OfWhatWentWellIsZero) {
-  const Scratch scratch;
+  const fixtures::ScratchDirectory scratch;
   const auto store = scratch.path("data");
   const auto appended = run_esctl({"append", "order-1", "--type", "Placed", "--data",
                                    R"({"total":12})", "--store", store, "--json"});
@@ -25,7 +25,7 @@ TEST(ExitCode, OfWhatWentWellIsZero) {
 }
 
 TEST(ExitCode, OfAnErrorIsOne) {
-  const Scratch scratch;
+  const fixtures::ScratchDirectory scratch;
   const auto missing =
       run_esctl({"import", scratch.path("missing"), "--store", scratch.path("data")});
   EXPECT_EQ(missing.ended, Ended{.code = 1}) << missing.err;
@@ -36,7 +36,7 @@ TEST(ExitCode, OfAnErrorIsOne) {
 }
 
 TEST(ExitCode, OfACommandLineThatDoesNotSayWhatToDoIsTwo) {
-  const Scratch scratch;
+  const fixtures::ScratchDirectory scratch;
   const auto store = scratch.path("data");
   EXPECT_EQ(run_esctl({}).ended, Ended{.code = 2});
   EXPECT_EQ(run_esctl({"frobnicate"}).ended, Ended{.code = 2});
@@ -46,7 +46,7 @@ TEST(ExitCode, OfACommandLineThatDoesNotSayWhatToDoIsTwo) {
 }
 
 TEST(ExitCode, OfACheckThatDoesNotHoldIsThree) {
-  const Scratch scratch;
+  const fixtures::ScratchDirectory scratch;
   ServerProcess server(scratch);
   ASSERT_TRUE(server.start()) << server.log();
   const auto append = [&](std::vector<std::string> more) {
@@ -69,7 +69,7 @@ TEST(ExitCode, OfACheckThatDoesNotHoldIsThree) {
 }
 
 TEST(ExitCode, OfAPlaceWithoutAStoreIsFour) {
-  const Scratch scratch;
+  const fixtures::ScratchDirectory scratch;
   EXPECT_EQ(run_esctl({"stats", "--store", scratch.path("nothing")}).ended, Ended{.code = 4});
   EXPECT_EQ(
       run_esctl({"ping", "--timeout", "1s", "--store", "unix:" + scratch.path("none.sock")}).ended,
@@ -79,7 +79,7 @@ TEST(ExitCode, OfAPlaceWithoutAStoreIsFour) {
 }
 
 TEST(ExitCode, OfAnAppendWhoseAnswerWasLostIsFiveAndTheSameIdTellsIt) {
-  const Scratch scratch;
+  const fixtures::ScratchDirectory scratch;
   ServerProcess server(scratch);
   ASSERT_TRUE(server.start()) << server.log();
   const std::string id = "0197a000-0000-7000-8000-000000000002";

@@ -12,8 +12,8 @@
 #include "esdb/event_store.h"
 #include "tests/end_to_end/event_lines.h"
 #include "tests/end_to_end/process.h"
-#include "tests/end_to_end/scratch.h"
 #include "tests/end_to_end/server_process.h"
+#include "tests/fixtures/scratch_directory.h"
 
 namespace esdb::end_to_end {
 namespace {
@@ -53,7 +53,7 @@ std::uint64_t count_by_reading(EventStore& store) {
 }
 
 TEST(FullDisk, RefusesAppendsGoesOnReadingAndClearsByItself) {
-  const Scratch scratch;
+  const fixtures::ScratchDirectory scratch;
   const SmallDisk disk(scratch.path("disk"));
   if (!disk.mounted()) GTEST_SKIP() << "this user may not mount a file system";
   const auto ballast = scratch.write("disk/ballast", std::string(std::size_t{12} << 20, 'b'));

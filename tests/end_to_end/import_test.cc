@@ -10,8 +10,8 @@
 #include "tests/end_to_end/interrupted_import.h"
 #include "tests/end_to_end/known_answers.h"
 #include "tests/end_to_end/process.h"
-#include "tests/end_to_end/scratch.h"
 #include "tests/end_to_end/server_process.h"
+#include "tests/fixtures/scratch_directory.h"
 
 namespace esdb::end_to_end {
 namespace {
@@ -29,7 +29,7 @@ class Importing : public ::testing::Test {
   }
   std::string directory() const { return scratch_.path("data"); }
 
-  const Scratch scratch_{};
+  const fixtures::ScratchDirectory scratch_{};
   const LineFile sample_{kSample};
 };
 

@@ -13,9 +13,9 @@
 #include "tests/end_to_end/ledger.h"
 #include "tests/end_to_end/process.h"
 #include "tests/end_to_end/recount.h"
-#include "tests/end_to_end/scratch.h"
 #include "tests/end_to_end/server_process.h"
 #include "tests/end_to_end/writer_process.h"
+#include "tests/fixtures/scratch_directory.h"
 
 namespace esdb::end_to_end {
 namespace {
@@ -56,7 +56,7 @@ void expect_agreement(const std::string& url, const Ledger& ledger,
 TEST(Kill, OfAProcessThatAppendsLosesNothingThatWasAcknowledged) {
   auto random = random_from_printed_seed();
   std::uniform_int_distribution<int> moment(5, 150), one_of_four(0, 3);
-  const Scratch scratch;
+  const fixtures::ScratchDirectory scratch;
   const auto directory = scratch.path("data");
   Ledger ledger;
   for (int cycle = 0; cycle < cycles(15); ++cycle) {
@@ -83,7 +83,7 @@ TEST(Kill, OfAProcessThatAppendsLosesNothingThatWasAcknowledged) {
 TEST(Kill, OfAServerLosesNothingThatWasAcknowledgedAndClientsGoOn) {
   auto random = random_from_printed_seed();
   std::uniform_int_distribution<int> moment(5, 150), one_of_four(0, 3);
-  const Scratch scratch;
+  const fixtures::ScratchDirectory scratch;
   ServerProcess server(scratch, {.arguments = small_server(scratch)});
   Ledger ledger;
   ASSERT_TRUE(server.start()) << server.log();
@@ -112,7 +112,7 @@ TEST(Kill, OfAServerLosesNothingThatWasAcknowledgedAndClientsGoOn) {
 TEST(Kill, OfAServerLetsItsClientsFinishEachAppendOnce) {
   auto random = random_from_printed_seed();
   std::uniform_int_distribution<int> moment(5, 100);
-  const Scratch scratch;
+  const fixtures::ScratchDirectory scratch;
   ServerProcess server(scratch);
   Ledger ledger;
   ASSERT_TRUE(server.start()) << server.log();

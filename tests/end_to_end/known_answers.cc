@@ -15,6 +15,7 @@
 #include "esdb/projection.h"
 #include "tests/end_to_end/event_lines.h"
 #include "tests/end_to_end/process.h"
+#include "tests/fixtures/scratch_directory.h"
 
 namespace esdb::end_to_end {
 namespace {
@@ -173,7 +174,7 @@ void expect_known_answers(EventStore& store, const Answers& known) {
 }
 
 void expect_known_answers_of_esctl(const std::string& store, const Answers& known,
-                                   const Scratch& scratch) {
+                                   const fixtures::ScratchDirectory& scratch) {
   const auto told = [&store](std::vector<std::string> words) {
     words.insert(words.end(), {"--store", store, "--json"});
     const auto outcome = run_esctl(words);

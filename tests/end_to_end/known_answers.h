@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "esdb/event_store.h"
-#include "tests/end_to_end/scratch.h"
+#include "tests/fixtures/scratch_directory.h"
 
 namespace esdb::end_to_end {
 
@@ -37,6 +37,6 @@ const Answers& sample_answers();
 void expect_known_answers(EventStore& store, const Answers& known);
 // The same of what esctl tells; it exports into the directory `scratch`.
 void expect_known_answers_of_esctl(const std::string& store, const Answers& known,
-                                   const Scratch& scratch);
+                                   const fixtures::ScratchDirectory& scratch);
 
 }  // namespace esdb::end_to_end

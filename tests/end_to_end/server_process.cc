@@ -12,6 +12,8 @@
 #include <stdexcept>
 #include <string_view>
 
+#include "tests/fixtures/scratch_directory.h"
+
 namespace esdb::end_to_end {
 namespace {
 
@@ -38,14 +40,14 @@ bool says_ready(int fd) {
 
 }  // namespace
 
-std::vector<std::string> small_server(const Scratch& scratch) {
+std::vector<std::string> small_server(const fixtures::ScratchDirectory& scratch) {
   return {"--memory", "48MiB", "--config",
           scratch.write("esdb.toml",
                         "segment_bytes = \"1MiB\"\nappend_bytes_max = \"256KiB\"\n"
                         "event_bytes_max = \"256KiB\"\n")};
 }
 
-ServerProcess::ServerProcess(const Scratch& scratch, Serving serving)
+ServerProcess::ServerProcess(const fixtures::ScratchDirectory& scratch, Serving serving)
     : scratch_(scratch),
       serving_(std::move(serving)),
       notified_(bind_datagrams(scratch.path("notify"))) {}

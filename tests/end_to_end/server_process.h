@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "tests/end_to_end/process.h"
-#include "tests/end_to_end/scratch.h"
+#include "tests/fixtures/scratch_directory.h"
 
 namespace esdb::end_to_end {
 
@@ -22,12 +22,12 @@ struct Serving {
 
 // Arguments by which it keeps to the least memory and to the smallest segments, so that these fill
 // within a test.
-std::vector<std::string> small_server(const Scratch& scratch);
+std::vector<std::string> small_server(const fixtures::ScratchDirectory& scratch);
 
 // Threads: one.
 class ServerProcess {
  public:
-  ServerProcess(const Scratch& scratch, Serving serving = {});
+  ServerProcess(const fixtures::ScratchDirectory& scratch, Serving serving = {});
   ~ServerProcess();
   ServerProcess(const ServerProcess&) = delete;
   ServerProcess& operator=(const ServerProcess&) = delete;
@@ -48,7 +48,7 @@ class ServerProcess {
  private:
   Command command() const;
 
-  const Scratch& scratch_;
+  const fixtures::ScratchDirectory& scratch_;
   Serving serving_;
   int notified_ = -1;  // where readiness is told
   std::unique_ptr<Process> process_{};

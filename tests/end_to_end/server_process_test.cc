@@ -14,8 +14,8 @@
 #include "tests/end_to_end/ledger.h"
 #include "tests/end_to_end/process.h"
 #include "tests/end_to_end/recount.h"
-#include "tests/end_to_end/scratch.h"
 #include "tests/end_to_end/writer_process.h"
+#include "tests/fixtures/scratch_directory.h"
 
 namespace esdb::end_to_end {
 namespace {
@@ -32,7 +32,7 @@ Outcome run_server(std::vector<std::string> words) {
 }
 
 TEST(ServerProcess, ListensByDefaultAtASocketForItsOwnerAlone) {
-  const Scratch scratch;
+  const fixtures::ScratchDirectory scratch;
   const std::pair<std::string, std::string> runtime{"XDG_RUNTIME_DIR", scratch.path("")};
   Process server(
       {.words = {ESDB_SERVER, "--data", scratch.path("data")}, .environment = {runtime}});
@@ -52,7 +52,7 @@ TEST(ServerProcess, ListensByDefaultAtASocketForItsOwnerAlone) {
 }
 
 TEST(ServerProcess, TakesThePlaceOfASocketThatAKilledOneLeft) {
-  const Scratch scratch;
+  const fixtures::ScratchDirectory scratch;
   ServerProcess server(scratch);
   ASSERT_TRUE(server.start()) << server.log();
   server.kill();
@@ -62,7 +62,7 @@ TEST(ServerProcess, TakesThePlaceOfASocketThatAKilledOneLeft) {
 }
 
 TEST(ServerProcess, LeavesTheSocketOfAnotherServerAlone) {
-  const Scratch scratch;
+  const fixtures::ScratchDirectory scratch;
   ServerProcess server(scratch);
   ASSERT_TRUE(server.start()) << server.log();
   const auto second = run_server({"--data", scratch.path("other"), "--listen", server.url()});
@@ -72,15 +72,15 @@ TEST(ServerProcess, LeavesTheSocketOfAnotherServerAlone) {
 }
 
 TEST(ServerProcess, LeavesAFileThatIsNoSocketAlone) {
-  const Scratch scratch;
+  const fixtures::ScratchDirectory scratch;
   const auto file = scratch.write("esdb.sock", "precious");
   const auto server = run_server({"--data", scratch.path("data"), "--listen", "unix:" + file});
   EXPECT_EQ(server.ended, Ended{.code = 1}) << server.err;
-  EXPECT_EQ(read_file(file), "precious");
+  EXPECT_EQ(fixtures::read_file(file), "precious");
 }
 
 TEST(ServerProcess, OfADirectoryThatAnotherServesSaysWhoseItIs) {
-  const Scratch scratch;
+  const fixtures::ScratchDirectory scratch;
   ServerProcess server(scratch);
   ASSERT_TRUE(server.start()) << server.log();
   const auto pid = std::to_string(server.process().pid());
@@ -98,7 +98,7 @@ TEST(ServerProcess, OfADirectoryThatAnotherServesSaysWhoseItIs) {
 
 TEST(ServerProcess, StopsInTimeUnderLoadWithAllThatWasAcknowledged) {
   auto random = random_from_printed_seed();
-  const Scratch scratch;
+  const fixtures::ScratchDirectory scratch;
   ServerProcess server(scratch);
   ASSERT_TRUE(server.start()) << server.log();
   Ledger ledger;
@@ -120,7 +120,7 @@ TEST(ServerProcess, StopsInTimeUnderLoadWithAllThatWasAcknowledged) {
 }
 
 TEST(ServerProcess, SaysWhetherItsSettingsAreSound) {
-  const Scratch scratch;
+  const fixtures::ScratchDirectory scratch;
   const auto good = scratch.write("good.toml", "data = \"" + scratch.path("data") +
                                                    "\"\nmemory = \"64MiB\"\n"
                                                    "listen = [\"unix:" +
@@ -139,7 +139,7 @@ TEST(ServerProcess, SaysWhetherItsSettingsAreSound) {
 }
 
 TEST(ServerProcess, ServesLoopbackAndNoOtherNetwork) {
-  const Scratch scratch;
+  const fixtures::ScratchDirectory scratch;
   for (const auto* endpoint : {"tcp:0.0.0.0:0", "tcp:192.0.2.1:3732", "tcp:[::]:0"}) {
     const auto refused = run_server({"--data", scratch.path("data"), "--listen", endpoint});
     EXPECT_EQ(refused.ended, Ended{.code = 2}) << endpoint << ": " << refused.err;

@@ -11,6 +11,7 @@
 
 #include "tests/end_to_end/server_process.h"
 #include "tests/fixtures/reference_store.h"
+#include "tests/fixtures/scratch_directory.h"
 #include "tests/server/running_server.h"
 
 namespace esdb::model {
@@ -38,7 +39,7 @@ class DirectoryHome final : public Home {
   std::string rest() override { return scratch_.path() + "/store"; }
 
  private:
-  tests::ScratchDirectory scratch_{};
+  fixtures::ScratchDirectory scratch_{};
 };
 
 // A server over a store that lives in an `Inner`, on a thread of this process.
@@ -71,7 +72,7 @@ class ServedHome final : public Home {
     served_.reset();
   }
 
-  tests::ScratchDirectory scratch_{};
+  fixtures::ScratchDirectory scratch_{};
   Inner inner_{};
   std::unique_ptr<EventStore> served_{};
   std::optional<tests::RunningServer> server_{};
@@ -114,7 +115,7 @@ class ProcessHome final : public Home {
                                            line("append_bytes_max", options.append_bytes_max));
   }
 
-  end_to_end::Scratch scratch_{};
+  fixtures::ScratchDirectory scratch_{};
   std::optional<end_to_end::ServerProcess> server_{};
   bool running_ = false;
   bool kills_ = false;

@@ -10,13 +10,6 @@
 
 namespace esdb::scripts {
 
-Scratch::Scratch() {
-  auto pattern = (std::filesystem::temp_directory_path() / "esdb-scripts-XXXXXX").string();
-  directory_ = ::mkdtemp(pattern.data());
-}
-
-Scratch::~Scratch() { std::filesystem::remove_all(directory_); }
-
 Outcome Scratch::run(const std::string& command) const {
   const auto whole = "cd " + directory_.string() + " && { " + command + "; } </dev/null 2>&1";
   std::FILE* pipe = ::popen(whole.c_str(), "re");

@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "tests/fixtures/scratch_directory.h"
+
 namespace esdb::scripts {
 
 struct Outcome {
@@ -14,17 +16,13 @@ struct Outcome {
 
 class Scratch {
  public:
-  Scratch();
-  ~Scratch();  // removes the directory
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-
   Outcome run(const std::string& command) const;
   void write(const std::string& path, std::string_view text) const;  // makes its directories
   void write_program(const std::string& path, std::string_view text) const;
 
  private:
-  std::filesystem::path directory_;
+  const fixtures::ScratchDirectory scratch_;
+  const std::filesystem::path directory_ = scratch_.path();
 };
 
 }  // namespace esdb::scripts

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <fstream>
 
+#include "tests/fixtures/scratch_directory.h"
 #include "tests/server/raw_peer.h"
 #include "tests/server/running_server.h"
 
@@ -16,7 +17,6 @@ namespace esdb::server {
 namespace {
 
 using tests::RawPeer;
-using tests::ScratchDirectory;
 
 Endpoint unix_at(const std::string& path) { return parse_endpoint("unix:" + path).value(); }
 
@@ -55,7 +55,7 @@ TEST(Endpoint, WhatIsReachableFromElsewhereIsRefusedWithTheReason) {
 }
 
 TEST(Endpoint, AUnixSocketIsItsOwnersAloneAndGoesWithItsServer) {
-  const ScratchDirectory scratch;
+  const fixtures::ScratchDirectory scratch;
   const auto path = scratch.path() + "/s";
   {
     const auto sockets = listen_at(unix_at(path)).value();
@@ -67,7 +67,7 @@ TEST(Endpoint, AUnixSocketIsItsOwnersAloneAndGoesWithItsServer) {
 }
 
 TEST(Endpoint, ASocketThatNobodyListensAtIsReplaced) {
-  const ScratchDirectory scratch;
+  const fixtures::ScratchDirectory scratch;
   const auto path = scratch.path() + "/s";
   leave_socket(path);
   const auto sockets = listen_at(unix_at(path));
@@ -76,7 +76,7 @@ TEST(Endpoint, ASocketThatNobodyListensAtIsReplaced) {
 }
 
 TEST(Endpoint, ASocketInUseIsLeftAlone) {
-  const ScratchDirectory scratch;
+  const fixtures::ScratchDirectory scratch;
   const auto path = scratch.path() + "/s";
   const auto first = listen_at(unix_at(path)).value();
   const auto second = listen_at(unix_at(path));
@@ -86,7 +86,7 @@ TEST(Endpoint, ASocketInUseIsLeftAlone) {
 }
 
 TEST(Endpoint, AFileThatIsNoSocketIsLeftAlone) {
-  const ScratchDirectory scratch;
+  const fixtures::ScratchDirectory scratch;
   const auto path = scratch.path() + "/s";
   std::ofstream(path) << "precious";
   EXPECT_FALSE(listen_at(unix_at(path)));
@@ -94,7 +94,7 @@ TEST(Endpoint, AFileThatIsNoSocketIsLeftAlone) {
 }
 
 TEST(Endpoint, ASocketThatWasReplacedByAnotherIsNotRemovedAtTheEnd) {
-  const ScratchDirectory scratch;
+  const fixtures::ScratchDirectory scratch;
   const auto path = scratch.path() + "/s";
   {
     const auto sockets = listen_at(unix_at(path)).value();
@@ -105,7 +105,7 @@ TEST(Endpoint, ASocketThatWasReplacedByAnotherIsNotRemovedAtTheEnd) {
 }
 
 TEST(Endpoint, AMissingDirectoryIsTold) {
-  const ScratchDirectory scratch;
+  const fixtures::ScratchDirectory scratch;
   const auto refused = listen_at(unix_at(scratch.path() + "/nowhere/s"));
   ASSERT_FALSE(refused);
   EXPECT_NE(refused.error().message.find("directory does not exist"), std::string::npos);

@@ -2,10 +2,7 @@
 
 #include <kj/async-io.h>
 #include <kj/async-unix.h>
-#include <unistd.h>
 
-#include <cstdlib>
-#include <filesystem>
 #include <future>
 #include <utility>
 
@@ -13,16 +10,6 @@
 #include "server/server.h"
 
 namespace esdb::tests {
-
-ScratchDirectory::ScratchDirectory() {
-  std::string pattern = std::filesystem::temp_directory_path() / "esdb-test-XXXXXX";
-  path_ = ::mkdtemp(pattern.data());
-}
-
-ScratchDirectory::~ScratchDirectory() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
-}
 
 struct RunningServer::Control {
   protocol::LoopQueue queue;

@@ -16,19 +16,6 @@
 
 namespace esdb::tests {
 
-// A directory of this test's own, removed with everything in it.
-class ScratchDirectory {
- public:
-  ScratchDirectory();
-  ~ScratchDirectory();
-  ScratchDirectory(const ScratchDirectory&) = delete;
-  ScratchDirectory& operator=(const ScratchDirectory&) = delete;
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
-
 class RunningServer {
  public:
   // Listens at each endpoint: unix:PATH, tcp:HOST:PORT. The store outlives it.

@@ -11,6 +11,7 @@
 
 #include "client/remote_store.h"
 #include "tests/fixtures/reference_store.h"
+#include "tests/fixtures/scratch_directory.h"
 #include "tests/server/raw_peer.h"
 #include "tests/server/running_server.h"
 
@@ -27,7 +28,7 @@ Result<std::unique_ptr<EventStore>> connect(const RunningServer& server) {
 }
 
 TEST(Server, IsServedAtEveryEndpointItWasGiven) {
-  const ScratchDirectory scratch;
+  const fixtures::ScratchDirectory scratch;
   const auto store = reference();
   RunningServer server(*store, {"unix:" + scratch.path() + "/s", "tcp:127.0.0.1:0"});
   for (const auto i : {0u, 1u}) {
@@ -39,7 +40,7 @@ TEST(Server, IsServedAtEveryEndpointItWasGiven) {
 }
 
 TEST(Server, ThatListensOnTcpWarnsThatEveryLocalUserIsServed) {
-  const ScratchDirectory scratch;
+  const fixtures::ScratchDirectory scratch;
   const auto store = reference();
   const RunningServer quiet(*store, {"unix:" + scratch.path() + "/s"});
   EXPECT_EQ(quiet.log().find("every local user"), std::string::npos);
@@ -49,7 +50,7 @@ TEST(Server, ThatListensOnTcpWarnsThatEveryLocalUserIsServed) {
 }
 
 TEST(Server, FurtherConnectionsThanAllowedAreToldSoUntilThereIsRoom) {
-  const ScratchDirectory scratch;
+  const fixtures::ScratchDirectory scratch;
   const auto store = reference();
   RunningServer server(*store, {"unix:" + scratch.path() + "/s"}, {.connections_max = 3});
   {
@@ -70,7 +71,7 @@ TEST(Server, FurtherConnectionsThanAllowedAreToldSoUntilThereIsRoom) {
 }
 
 TEST(Server, OneUserLeavesRoomForOthers) {
-  const ScratchDirectory scratch;
+  const fixtures::ScratchDirectory scratch;
   const auto store = reference();
   RunningServer server(*store, {"unix:" + scratch.path() + "/s", "tcp:127.0.0.1:0"},
                        {.connections_per_peer_max = 2});
@@ -84,7 +85,7 @@ TEST(Server, OneUserLeavesRoomForOthers) {
 }
 
 TEST(Server, WhoSaysNothingTakesPlacesOnlyForAWhile) {
-  const ScratchDirectory scratch;
+  const fixtures::ScratchDirectory scratch;
   const auto store = reference();
   RunningServer server(*store, {"unix:" + scratch.path() + "/s"},
                        {.connections_unauthenticated_max = 2, .hello_time = 2s});
@@ -101,7 +102,7 @@ TEST(Server, WhoSaysNothingTakesPlacesOnlyForAWhile) {
 }
 
 TEST(Server, ARefusedPeerThatSaysNothingIsClosed) {
-  const ScratchDirectory scratch;
+  const fixtures::ScratchDirectory scratch;
   const auto store = reference();
   RunningServer server(*store, {"unix:" + scratch.path() + "/s"},
                        {.connections_max = 1, .hello_time = 300ms});
@@ -112,7 +113,7 @@ TEST(Server, ARefusedPeerThatSaysNothingIsClosed) {
 }
 
 TEST(Server, GoesOnAcceptingAfterItRanOutOfDescriptors) {
-  const ScratchDirectory scratch;
+  const fixtures::ScratchDirectory scratch;
   const auto store = reference();
   RunningServer server(*store, {"unix:" + scratch.path() + "/s"});
   rlimit before{};
@@ -134,7 +135,7 @@ TEST(Server, GoesOnAcceptingAfterItRanOutOfDescriptors) {
 }
 
 TEST(Server, WhenItStopsWhatWasTakenUpIsAnswered) {
-  const ScratchDirectory scratch;
+  const fixtures::ScratchDirectory scratch;
   const auto store = reference();
   RunningServer server(*store, {"unix:" + scratch.path() + "/s"});
   const auto remote = connect(server).value();
@@ -153,7 +154,7 @@ TEST(Server, WhenItStopsWhatWasTakenUpIsAnswered) {
 }
 
 TEST(Server, ASlowReaderHoldsUpNobodyElse) {
-  const ScratchDirectory scratch;
+  const fixtures::ScratchDirectory scratch;
   const auto store = reference();
   RunningServer server(*store, {"unix:" + scratch.path() + "/s"});
   const auto slow = connect(server).value(), quick = connect(server).value();

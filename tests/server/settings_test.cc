@@ -10,6 +10,7 @@
 #include <sstream>
 #include <string_view>
 
+#include "tests/fixtures/scratch_directory.h"
 #include "tests/server/running_server.h"
 
 namespace esdb::server {
@@ -26,7 +27,7 @@ class ConfigurationFile : public testing::Test {
     return read ? "" : read.error().message;
   }
   std::string path() const { return scratch_.path() + "/c.toml"; }
-  tests::ScratchDirectory scratch_;
+  fixtures::ScratchDirectory scratch_;
 };
 
 TEST_F(ConfigurationFile, SaysEverySetting) {

@@ -8,6 +8,7 @@
 
 #include "client/remote_store.h"
 #include "tests/fixtures/reference_store.h"
+#include "tests/fixtures/scratch_directory.h"
 #include "tests/server/raw_peer.h"
 #include "tests/server/running_server.h"
 
@@ -31,7 +32,7 @@ class Stranger : public testing::Test {
   }
   std::string path() const { return scratch_.path() + "/s"; }
 
-  ScratchDirectory scratch_;
+  fixtures::ScratchDirectory scratch_;
   std::unique_ptr<EventStore> store_;
   RunningServer server_;
 };

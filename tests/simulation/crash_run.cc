@@ -45,6 +45,7 @@ std::string CrashRun::run(const std::vector<Step>& workload) {
     if (!why.empty()) why = "step " + std::to_string(i + 1) + ": " + why;
   }
   if (why.empty()) look();
+  if (why.empty()) why = machine_->violation();
   return found_.empty() ? why : found_;
 }
 
@@ -105,6 +106,7 @@ std::string CrashRun::lose_power() {
     store_->advance();
   }
   if (one_in(2)) store_->finish_one();
+  if (!machine_->violation().empty()) return machine_->violation();
   auto after = machine_->after_power_loss(by_chance(machine_->undecided()), random_());
   shown_ = std::max(store_->shown(), ledger_.acknowledged());
   machine_->at_crash_points({});
@@ -185,6 +187,7 @@ std::string CrashRun::check(std::unique_ptr<SimulatedIo> machine, Ledger ledger,
   auto why = store.open();
   machine->at_crash_points({});
   if (!nested.empty()) return "in a recovery, " + nested;
+  if (!machine->violation().empty()) return "in a recovery, " + machine->violation();
   if (!why.empty()) return "a legitimate state was refused: " + why;
   if (store.shown() < shown)
     return "shown up to " + to_string(shown) + ", there up to " + to_string(store.shown());

@@ -12,7 +12,7 @@
 #include <set>
 #include <thread>
 
-#include "tests/storage/temporary_directory.h"
+#include "tests/fixtures/scratch_directory.h"
 
 namespace esdb::storage {
 namespace {
@@ -126,7 +126,7 @@ TEST(EmbeddedStore, ADeadlineThatHasPassedWritesNothing) {
 
 // Whatever the refusal rests on, and however far that has come when the deadline passes.
 TEST(EmbeddedStore, AnAppendThatDoesNotHoldNeverHasAnUnknownOutcome) {
-  const TemporaryDirectory directory;
+  const fixtures::ScratchDirectory directory;
   const auto store = open_directory(directory.path(), {.create = Create::kIfMissing}).value();
   std::atomic<bool> stopping = false;
   std::jthread other([&] {
@@ -355,7 +355,7 @@ TEST(EmbeddedStore, CloseAmongBusyThreadsAnswersEveryOne) {
 }
 
 TEST(EmbeddedStore, ADirectoryIsFreeOnceItsStoreIsClosedWhateverCursorsRemain) {
-  const TemporaryDirectory directory;
+  const fixtures::ScratchDirectory directory;
   const auto path = directory.path() + "/store";
   auto store = open_directory(path, {}).value();
   ASSERT_TRUE(store->append(encoded("s")));
@@ -370,7 +370,7 @@ TEST(EmbeddedStore, ADirectoryIsFreeOnceItsStoreIsClosedWhateverCursorsRemain) {
 }
 
 TEST(EmbeddedStore, ARestartedStoreKnowsARetry) {
-  const TemporaryDirectory directory;
+  const fixtures::ScratchDirectory directory;
   const auto path = directory.path() + "/store";
   const auto append = encoded("s");
   const auto first = open_directory(path, {}).value()->append(append).value();

@@ -16,7 +16,7 @@
 #include "storage/posix_io.h"
 #include "storage/segment_file.h"
 #include "tests/fixtures/faulty_io.h"
-#include "tests/storage/temporary_directory.h"
+#include "tests/fixtures/scratch_directory.h"
 
 // LMDB and its environment go to the file system by themselves: what they reserve is refused here.
 static std::atomic<bool> no_room_for_the_index = false;
@@ -112,7 +112,7 @@ struct EngineFailure : ::testing::Test {
     return said;
   }
 
-  TemporaryDirectory directory;
+  fixtures::ScratchDirectory directory;
   const std::string path = directory.path() + "/store";
   std::unique_ptr<Io> machine = make_directory_io({});
   FaultyIo io{*machine};

@@ -9,7 +9,7 @@
 #include <thread>
 
 #include "storage/embedded_store.h"
-#include "tests/storage/temporary_directory.h"
+#include "tests/fixtures/scratch_directory.h"
 
 namespace esdb::storage {
 namespace {
@@ -58,7 +58,7 @@ TEST(Engine, ACloseFromSeveralThreadsHappensOnce) {
 }
 
 TEST(Engine, AStoreThatDoesNotOpenLeavesNothingBehind) {
-  const TemporaryDirectory directory;
+  const fixtures::ScratchDirectory directory;
   const auto path = directory.path() + "/store";
   auto missing = open_directory(path, {.create = Create::kNever});
   EXPECT_FALSE(missing);
@@ -83,7 +83,7 @@ TEST(Engine, OptionsThatCannotBeAreRefused) {
 }
 
 TEST(Engine, AReadOnlyStoreReadsAndRefusesAppends) {
-  const TemporaryDirectory directory;
+  const fixtures::ScratchDirectory directory;
   const auto path = directory.path() + "/store";
   ASSERT_TRUE(open_directory(path, {}).value()->append("s", {.type = "T"}));
   auto store = open_directory(path, {.access = Access::kReadOnly}).value();
@@ -106,7 +106,7 @@ TEST(Engine, WhatWasAcknowledgedIsThereAfterEveryRestart) {
   const auto seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937 random(seed);
-  const TemporaryDirectory directory;
+  const fixtures::ScratchDirectory directory;
   const auto path = directory.path() + "/store";
   std::vector<std::string> written;
   for (int round = 0; round < 8; ++round) {
@@ -136,7 +136,7 @@ TEST(Engine, WhatWasAcknowledgedIsThereAfterEveryRestart) {
 
 // More terms than the tail index may hold at once: appends wait for the index, and go on.
 TEST(Engine, AppendsThatWaitForTheIndexGoOnWhenItHasComeFurther) {
-  const TemporaryDirectory directory;
+  const fixtures::ScratchDirectory directory;
   auto store = open_directory(directory.path() + "/store", small()).value();
   constexpr int kAppends = 400;
   std::atomic<int> answered{0}, failed{0};
@@ -163,7 +163,7 @@ TEST(Engine, AppendsThatWaitForTheIndexGoOnWhenItHasComeFurther) {
 }
 
 TEST(Engine, AppendsOfASessionAreTakenUpInTheOrderTheyWereMade) {
-  const TemporaryDirectory directory;
+  const fixtures::ScratchDirectory directory;
   for (const bool in_memory : {true, false}) {
     auto store = in_memory ? open_memory({.timeout = kLong}).value()
                            : open_directory(directory.path() + "/store", small()).value();

@@ -10,8 +10,8 @@
 
 #include "storage/posix_io.h"
 #include "storage/verify.h"
+#include "tests/fixtures/scratch_directory.h"
 #include "tests/storage/golden_store.h"
-#include "tests/storage/temporary_directory.h"
 
 namespace esdb::storage {
 namespace {
@@ -55,7 +55,7 @@ TEST(Golden, HexAndBytesAreTheSame) {
 }
 
 TEST(Golden, TheFirstFormatIsStillRead) {
-  TemporaryDirectory directory;
+  fixtures::ScratchDirectory directory;
   const auto store = directory.path() + "/store";
   std::filesystem::create_directories(store + "/log");
   for (const auto& name : golden_names())

@@ -4,7 +4,7 @@
 
 #include "esdb/query.h"
 #include "storage/index_reader.h"
-#include "tests/storage/temporary_directory.h"
+#include "tests/fixtures/scratch_directory.h"
 
 namespace esdb::storage {
 namespace {
@@ -39,7 +39,7 @@ struct IndexCommit : ::testing::Test {
     return row;
   }
 
-  TemporaryDirectory directory;
+  fixtures::ScratchDirectory directory;
   std::unique_ptr<Environment> environment =
       Environment::open(directory.path(), Environment::Mode::kReadWrite).value();
   IndexHealth health{{}, {}};

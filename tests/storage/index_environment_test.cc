@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "tests/storage/temporary_directory.h"
+#include "tests/fixtures/scratch_directory.h"
 
 namespace esdb::storage {
 namespace {
@@ -19,7 +19,7 @@ using Kind = Transaction::Kind;
 using Mode = Environment::Mode;
 
 TEST(IndexEnvironment, KeepsWhatWasCommitted) {
-  TemporaryDirectory directory;
+  fixtures::ScratchDirectory directory;
   for (const std::string value : {"1", "2"}) {
     auto environment = Environment::open(directory.path(), Mode::kReadWrite).value();
     auto transaction = Transaction::begin(*environment, Kind::kWrite).value();
@@ -36,7 +36,7 @@ TEST(IndexEnvironment, KeepsWhatWasCommitted) {
 }
 
 TEST(IndexEnvironment, WalksATreeInTheOrderOfItsKeys) {
-  TemporaryDirectory directory;
+  fixtures::ScratchDirectory directory;
   auto environment = Environment::open(directory.path(), Mode::kReadWrite).value();
   auto transaction = Transaction::begin(*environment, Kind::kWrite).value();
   auto cursor = transaction.cursor(Tree::kTerms).value();
@@ -57,7 +57,7 @@ TEST(IndexEnvironment, WalksATreeInTheOrderOfItsKeys) {
 }
 
 TEST(IndexEnvironment, ReservesSpaceWithoutGrowingTheFile) {
-  TemporaryDirectory directory;
+  fixtures::ScratchDirectory directory;
   auto environment = Environment::open(directory.path(), Mode::kReadWrite).value();
   environment->reserve(1 << 20).value();
   EXPECT_LT(std::filesystem::file_size(directory.path() + "/data.mdb"), 1U << 20);
@@ -65,7 +65,7 @@ TEST(IndexEnvironment, ReservesSpaceWithoutGrowingTheFile) {
 }
 
 TEST(IndexEnvironment, RefusesAFileThatWasCut) {
-  TemporaryDirectory directory;
+  fixtures::ScratchDirectory directory;
   {
     auto environment = Environment::open(directory.path(), Mode::kReadWrite).value();
     auto transaction = Transaction::begin(*environment, Kind::kWrite).value();
@@ -81,7 +81,7 @@ TEST(IndexEnvironment, RefusesAFileThatWasCut) {
 }
 
 TEST(IndexEnvironment, TellsDamageFromWhatIsInTheWay) {
-  TemporaryDirectory directory;
+  fixtures::ScratchDirectory directory;
   const auto missing = Environment::open(directory.path() + "/none", Mode::kReadWrite);
   ASSERT_FALSE(missing);
   EXPECT_FALSE(missing.error().is_damage());

@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "tests/storage/temporary_directory.h"
+#include "tests/fixtures/scratch_directory.h"
 
 namespace esdb::storage {
 namespace {
@@ -13,7 +13,7 @@ namespace {
 struct IndexFilesTest : ::testing::Test {
   void put(const std::string& path) { std::ofstream(path).put('x'); }
 
-  TemporaryDirectory directory;
+  fixtures::ScratchDirectory directory;
   IndexFiles files{directory.path() + "/index"};
 };
 

@@ -5,13 +5,13 @@
 #include <filesystem>
 #include <vector>
 
-#include "tests/storage/temporary_directory.h"
+#include "tests/fixtures/scratch_directory.h"
 
 namespace esdb::storage {
 namespace {
 
 TEST(IndexHealth, RemembersDamageAndLeavesAMarker) {
-  TemporaryDirectory directory;
+  fixtures::ScratchDirectory directory;
   std::vector<std::string> said;
   IndexHealth health(directory.path() + "/damaged",
                      [&](std::string_view line) { said.emplace_back(line); });
@@ -29,7 +29,7 @@ TEST(IndexHealth, RemembersDamageAndLeavesAMarker) {
 }
 
 TEST(IndexHealth, SaysThatItsMarkerCouldNotBeWritten) {
-  TemporaryDirectory directory;
+  fixtures::ScratchDirectory directory;
   std::string said;
   IndexHealth health(directory.path() + "/none/damaged",
                      [&](std::string_view line) { said = line; });

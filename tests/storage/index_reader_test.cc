@@ -7,7 +7,7 @@
 
 #include "storage/generation.h"
 #include "storage/index_commit.h"
-#include "tests/storage/temporary_directory.h"
+#include "tests/fixtures/scratch_directory.h"
 
 namespace esdb::storage {
 namespace {
@@ -45,7 +45,7 @@ struct OneStream {
     transaction.commit().value();
   }
 
-  TemporaryDirectory directory;
+  fixtures::ScratchDirectory directory;
   std::unique_ptr<Environment> environment =
       Environment::open(directory.path(), Environment::Mode::kReadWrite).value();
   IndexHealth health{{}, {}};

@@ -7,8 +7,8 @@
 #include "storage/generation.h"
 #include "storage/index.h"
 #include "storage/replay.h"
+#include "tests/fixtures/scratch_directory.h"
 #include "tests/storage/lookup_against.h"
-#include "tests/storage/temporary_directory.h"
 #include "tests/storage/written_log.h"
 
 namespace esdb::storage {
@@ -46,7 +46,7 @@ struct IndexStore {
     storage::expect_truth(lookup, history);
   }
 
-  TemporaryDirectory directory;
+  fixtures::ScratchDirectory directory;
   WrittenLog log;
   TermHistory history;
   std::unique_ptr<Index> index;

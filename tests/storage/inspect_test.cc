@@ -7,8 +7,8 @@
 
 #include "storage/posix_io.h"
 #include "storage/segment_file.h"
+#include "tests/fixtures/scratch_directory.h"
 #include "tests/storage/log_driver.h"
-#include "tests/storage/temporary_directory.h"
 
 namespace esdb::storage {
 namespace {
@@ -25,7 +25,7 @@ class Inspect : public ::testing::Test {
     driver_.close();
   }
 
-  TemporaryDirectory directory_;
+  fixtures::ScratchDirectory directory_;
   const std::string store_;
   PosixIo io_;
   LogDriver driver_;

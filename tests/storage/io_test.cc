@@ -15,7 +15,7 @@
 #include "storage/memory_io.h"
 #include "storage/posix_io.h"
 #include "storage/uring_io.h"
-#include "tests/storage/temporary_directory.h"
+#include "tests/fixtures/scratch_directory.h"
 
 namespace esdb::storage {
 namespace {
@@ -38,7 +38,7 @@ class EveryIo : public ::testing::TestWithParam<std::string> {
     return std::move(*file);
   }
 
-  TemporaryDirectory scratch_;
+  fixtures::ScratchDirectory scratch_;
   const std::string directory_;
   std::unique_ptr<Io> io_;
 };

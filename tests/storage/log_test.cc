@@ -13,8 +13,8 @@
 #include "storage/posix_io.h"
 #include "storage/uring_io.h"
 #include "tests/fixtures/faulty_io.h"
+#include "tests/fixtures/scratch_directory.h"
 #include "tests/storage/log_driver.h"
-#include "tests/storage/temporary_directory.h"
 
 namespace esdb::storage {
 namespace {
@@ -47,7 +47,7 @@ class LogOn : public ::testing::TestWithParam<std::string> {
   }
   Log& log() { return driver_->log(); }
 
-  TemporaryDirectory directory_;
+  fixtures::ScratchDirectory directory_;
   std::unique_ptr<Io> io_;
   std::unique_ptr<LogDriver> driver_;
 };

@@ -8,13 +8,13 @@
 #include <thread>
 
 #include "storage/uring_io.h"
-#include "tests/storage/temporary_directory.h"
+#include "tests/fixtures/scratch_directory.h"
 
 namespace esdb::storage {
 namespace {
 
 TEST(PosixIo, BlocksAreAtLeastFourKiBAndAligned) {
-  TemporaryDirectory directory;
+  fixtures::ScratchDirectory directory;
   PosixIo io;
   const auto blocks = io.block_sizes(directory.path());
   EXPECT_GE(blocks.physical, 4096U);
@@ -23,7 +23,7 @@ TEST(PosixIo, BlocksAreAtLeastFourKiBAndAligned) {
 }
 
 TEST(PosixIo, DirectoriesAndFilesAreTheOwnersAlone) {
-  TemporaryDirectory directory;
+  fixtures::ScratchDirectory directory;
   PosixIo io;
   const auto path = directory.path() + "/a/b";
   ASSERT_TRUE(io.make_directory(path));
@@ -37,7 +37,7 @@ TEST(PosixIo, DirectoriesAndFilesAreTheOwnersAlone) {
 }
 
 TEST(PosixIo, DescriptorsAreClosedOnExecAndAboveTheStandardOnes) {
-  TemporaryDirectory directory;
+  fixtures::ScratchDirectory directory;
   PosixIo io;
   const int saved = ::dup(0);
   ::close(0);
@@ -52,7 +52,7 @@ TEST(PosixIo, DescriptorsAreClosedOnExecAndAboveTheStandardOnes) {
 }
 
 TEST(PosixIo, AWaitForALockEndsWhenItIsFree) {
-  TemporaryDirectory directory;
+  fixtures::ScratchDirectory directory;
   PosixIo io;
   auto first = io.open(directory.path() + "/file", OpenMode::kCreate).value();
   auto second = io.open(directory.path() + "/file", OpenMode::kReadWrite).value();

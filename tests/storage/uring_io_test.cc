@@ -6,7 +6,7 @@
 #include <cerrno>
 
 #include "storage/aligned_bytes.h"
-#include "tests/storage/temporary_directory.h"
+#include "tests/fixtures/scratch_directory.h"
 
 namespace esdb::storage {
 namespace {
@@ -16,7 +16,7 @@ class Uring : public ::testing::Test {
   void SetUp() override {
     if (UringIo::unavailable() != 0) GTEST_SKIP() << "no io_uring here";
   }
-  TemporaryDirectory directory_;
+  fixtures::ScratchDirectory directory_;
   UringIo io_;
 };
 

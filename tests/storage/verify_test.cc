@@ -8,8 +8,8 @@
 #include "storage/inspect.h"
 #include "storage/posix_io.h"
 #include "storage/segment_file.h"
+#include "tests/fixtures/scratch_directory.h"
 #include "tests/storage/log_driver.h"
-#include "tests/storage/temporary_directory.h"
 
 namespace esdb::storage {
 namespace {
@@ -46,7 +46,7 @@ class Verify : public ::testing::Test {
     return result ? *result : VerifyReport{};
   }
 
-  TemporaryDirectory directory_;
+  fixtures::ScratchDirectory directory_;
   const std::string store_;
   PosixIo io_;
   LogDriver driver_;

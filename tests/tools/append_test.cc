@@ -4,15 +4,14 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "tests/fixtures/scratch_directory.h"
 #include "tests/tools/flaky_store.h"
 #include "tests/tools/run_esctl.h"
-#include "tests/tools/temporary_directory.h"
 
 namespace esdb::tools {
 namespace {
 
 using testing::RunEsctl;
-using testing::TemporaryDirectory;
 
 nlohmann::json event_at(RunEsctl& esctl, const std::string& which) {
   const auto got = esctl({"get", which, "--json"});
@@ -42,7 +41,7 @@ TEST(EsctlAppend, WritesEverythingAnEventHas) {
 
 TEST(EsctlAppend, TakesDataFromAFileOrStandardInput) {
   RunEsctl esctl;
-  const TemporaryDirectory directory;
+  const fixtures::ScratchDirectory directory;
   const auto file = directory.write("data.json", "{\"from\":\"file\"}\n");
   ASSERT_EQ(esctl({"append", "s", "--type", "T", "--data", "@" + file}).code, 0);
   ASSERT_EQ(esctl({"append", "s", "--type", "T", "--data", "-"}, " 7 \n").code, 0);

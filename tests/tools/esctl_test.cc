@@ -6,14 +6,13 @@
 #include <utility>
 
 #include "esdb/default_socket.h"
+#include "tests/fixtures/scratch_directory.h"
 #include "tests/tools/run_esctl.h"
-#include "tests/tools/temporary_directory.h"
 
 namespace esdb::tools {
 namespace {
 
 using testing::RunEsctl;
-using testing::TemporaryDirectory;
 
 const std::vector<std::string> kCommands{"append", "read",       "subscribe", "get",       "count",
                                          "import", "export",     "copy",      "streams",   "info",
@@ -162,15 +161,15 @@ TEST(Esctl, TakesGlobalOptionsBeforeAndBehindTheCommand) {
 }
 
 TEST(Esctl, LooksForTheStoreInOrder) {
-  const TemporaryDirectory directory;
+  const fixtures::ScratchDirectory directory;
   RunEsctl esctl;
-  esctl.environment = {{"XDG_RUNTIME_DIR", directory.file("")}};
+  esctl.environment = {{"XDG_RUNTIME_DIR", directory.path("")}};
   directory.write("esdb.sock", "");
   EXPECT_EQ(esctl({"count"}).code, 0);
   esctl.environment["ESDB_URL"] = "memory:from-environment";
   EXPECT_EQ(esctl({"count"}).code, 0);
   EXPECT_EQ(esctl({"count", "--store", "memory:given"}).code, 0);
-  EXPECT_EQ(esctl.opened, (std::vector<std::string>{"unix:" + directory.file("") + "/esdb.sock",
+  EXPECT_EQ(esctl.opened, (std::vector<std::string>{"unix:" + directory.path("") + "/esdb.sock",
                                                     "memory:from-environment", "memory:given"}));
 }
 
@@ -193,13 +192,13 @@ TEST(Esctl, SaysWhereNoStoreIs) {
 }
 
 TEST(Esctl, OnlyCommandsThatWriteMakeADirectoryIntoAStore) {
-  const TemporaryDirectory directory;
+  const fixtures::ScratchDirectory directory;
   RunEsctl esctl;
-  EXPECT_EQ(esctl({"append", "s", "--type", "T", "--store", directory.file("new")}).code, 0);
+  EXPECT_EQ(esctl({"append", "s", "--type", "T", "--store", directory.path("new")}).code, 0);
   EXPECT_EQ(esctl.open_options.create, Create::kIfMissing);
   EXPECT_EQ(esctl.open_options.access, Access::kReadWrite);
-  std::filesystem::create_directories(directory.file("old/log"));
-  EXPECT_EQ(esctl({"count", "--store", directory.file("old")}).code, 0);
+  std::filesystem::create_directories(directory.path("old/log"));
+  EXPECT_EQ(esctl({"count", "--store", directory.path("old")}).code, 0);
   EXPECT_EQ(esctl.open_options.create, Create::kNever);
   EXPECT_EQ(esctl.open_options.access, Access::kReadOnly);
 }

@@ -3,8 +3,8 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "tests/fixtures/scratch_directory.h"
 #include "tests/tools/run_esctl.h"
-#include "tests/tools/temporary_directory.h"
 #include "tools/json_text.h"
 #include "tools/line_reader.h"
 
@@ -13,7 +13,6 @@ namespace {
 
 using testing::lines_of;
 using testing::RunEsctl;
-using testing::TemporaryDirectory;
 
 const std::string kSmall = ESDB_TEST_DATA "/small.ndjson.zst";
 
@@ -36,12 +35,12 @@ std::string raw(const std::string& line, const std::string& key) {
 }
 
 TEST(EsctlExport, GivesBackWhatWasImportedEventByEvent) {
-  const TemporaryDirectory directory;
+  const fixtures::ScratchDirectory directory;
   RunEsctl esctl;
   ASSERT_EQ(esctl({"import", kSmall, "--commit-by", "correlationId"}).code, 0);
-  const auto done = esctl({"export", "-o", directory.file("out.ndjson.zst")});
+  const auto done = esctl({"export", "-o", directory.path("out.ndjson.zst")});
   ASSERT_EQ(done.code, 0) << done.err;
-  const auto in = lines_in(kSmall), out = lines_in(directory.file("out.ndjson.zst"));
+  const auto in = lines_in(kSmall), out = lines_in(directory.path("out.ndjson.zst"));
   ASSERT_EQ(in.size(), out.size());
   for (std::size_t i = 0; i < in.size(); ++i) {
     for (const auto* key : {"stream", "id", "type", "time", "data", "metadata"})

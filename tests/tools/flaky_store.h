@@ -13,11 +13,11 @@
 #include <thread>
 #include <utility>
 
-#include "esdb/event_store.h"
+#include "tests/fixtures/forwarding_store.h"
 
 namespace esdb::tools::testing {
 
-class FlakyStore final : public EventStore {
+class FlakyStore final : public fixtures::ForwardingStore {
  public:
   struct Fault {
     ErrorCode code{};
@@ -25,7 +25,10 @@ class FlakyStore final : public EventStore {
   };
   // `faults`: by the number of the append, from 0, as they arrive.
   FlakyStore(std::shared_ptr<EventStore> store, std::map<std::size_t, Fault> faults)
-      : store_(std::move(store)), faults_(std::move(faults)), worker_([this] { work(); }) {}
+      : faults_(std::move(faults)) {
+    forward_to(std::move(store));
+    worker_ = std::thread([this] { work(); });
+  }
   ~FlakyStore() override { close(); }
 
   Result<Appended> append(EncodedAppend append, const CallOptions&) override {
@@ -37,35 +40,8 @@ class FlakyStore final : public EventStore {
     most_waiting_ = std::max(most_waiting_, queue_.size());
     changed_.notify_all();
   }
-  Cursor read(Query query, const ReadOptions& options) override {
-    return store_->read(std::move(query), options);
-  }
-  Cursor subscribe(Query query, Start start) override {
-    return store_->subscribe(std::move(query), std::move(start));
-  }
-  Result<StreamInfo> stream_info(std::string_view stream) override {
-    return store_->stream_info(stream);
-  }
-  Result<StreamPage> streams(std::string_view prefix, std::string_view after,
-                             std::size_t limit) override {
-    return store_->streams(prefix, after, limit);
-  }
-  Result<TermPage> terms(TermKind kind, std::string_view prefix, std::string_view after,
-                         std::size_t limit) override {
-    return store_->terms(kind, prefix, after, limit);
-  }
-  Result<std::uint64_t> count(Query query, Position after) override {
-    return store_->count(std::move(query), after);
-  }
-  Result<std::uint64_t> tracked(std::string_view source) override {
-    return store_->tracked(source);
-  }
-  Result<TrackingPage> tracking(std::string_view prefix, std::string_view after,
-                                std::size_t limit) override {
-    return store_->tracking(prefix, after, limit);
-  }
   Result<Statistics> statistics() override {
-    auto found = store_->statistics();
+    auto found = ForwardingStore::statistics();
     if (found && change_statistics) change_statistics(*found);
     return found;
   }
@@ -117,12 +93,11 @@ class FlakyStore final : public EventStore {
     if (before_append) before_append(number);
     if (fault && !fault->written)
       return std::unexpected(Error{.code = fault->code, .message = "made to fail"});
-    auto answer = store_->append(std::move(append), {});
+    auto answer = ForwardingStore::append(std::move(append), {});
     if (fault) return std::unexpected(Error{.code = fault->code, .message = "made to fail"});
     return answer;
   }
 
-  std::shared_ptr<EventStore> store_;
   std::map<std::size_t, Fault> faults_;
   std::mutex mutex_{};
   std::condition_variable changed_{};

@@ -3,9 +3,9 @@
 #include <nlohmann/json.hpp>
 #include <random>
 
+#include "tests/fixtures/scratch_directory.h"
 #include "tests/tools/flaky_store.h"
 #include "tests/tools/run_esctl.h"
-#include "tests/tools/temporary_directory.h"
 
 namespace esdb::tools {
 namespace {
@@ -13,7 +13,6 @@ namespace {
 using testing::FlakyStore;
 using testing::lines_of;
 using testing::RunEsctl;
-using testing::TemporaryDirectory;
 
 const std::string kSmall = ESDB_TEST_DATA "/small.ndjson.zst";
 
@@ -37,7 +36,7 @@ class EsctlImport : public ::testing::Test {
     return esctl(words);
   }
 
-  TemporaryDirectory directory{};
+  fixtures::ScratchDirectory directory{};
   RunEsctl esctl{};
 };
 
@@ -117,7 +116,7 @@ TEST_F(EsctlImport, StandardInputNeedsAName) {
 
 TEST_F(EsctlImport, TheSourceIsTheAbsolutePath) {
   ASSERT_EQ(import(line("a")).code, 0);
-  EXPECT_EQ(esctl({"tracking"}).out, "1  " + directory.file("lines") + "\n");
+  EXPECT_EQ(esctl({"tracking"}).out, "1  " + directory.path("lines") + "\n");
   EXPECT_EQ(import(line("a"), {"--source", std::string(256, 'x')}).code, 2);
 }
 
@@ -130,7 +129,7 @@ TEST_F(EsctlImport, RefusesWhatCannotBeMeant) {
 }
 
 TEST_F(EsctlImport, ABadLineEndsItWithItsPlace) {
-  const auto file = directory.file("lines");
+  const auto file = directory.path("lines");
   const auto done = import(line("a") + line("b") + line("c") + "{\"stream\":\"d\"}\n" + line("e"),
                            {"--commit-size", "2"});
   EXPECT_EQ(done.code, 1);
@@ -161,7 +160,7 @@ TEST_F(EsctlImport, EveryKindOfBadLineIsTold) {
     const auto done = import(line("a") + text + "\n" + line("b"), {"--commit-size", "1"});
     const auto shown = text.substr(0, 60);
     EXPECT_EQ(done.code, 1) << shown;
-    EXPECT_NE(done.err.find(directory.file("lines") + ":2: "), std::string::npos)
+    EXPECT_NE(done.err.find(directory.path("lines") + ":2: "), std::string::npos)
         << shown << done.err;
     EXPECT_NE(done.err.find(reason), std::string::npos) << shown << "\n" << done.err;
     EXPECT_EQ(streams(), "a ") << shown;
@@ -193,7 +192,7 @@ TEST_F(EsctlImport, EveryBadLineOfAnAppendIsTold) {
   const auto done = import(text, {"--commit-size", "5", "--continue-on-error"});
   EXPECT_EQ(done.code, 1);
   EXPECT_EQ(streams(), "f ");
-  const auto file = directory.file("lines");
+  const auto file = directory.path("lines");
   EXPECT_EQ(done.err, file + ":2: it has no \"type\" (lines 1 to 5 left out)\n" + file +
                           ":4: it has no \"stream\" (left out with line 2)\n");
   esctl.store = fixtures::make_reference_store();
@@ -222,7 +221,7 @@ TEST_F(EsctlImport, WhatTheStoreRefusesIsToldWithItsLine) {
   const auto text = line("a") + line("b") + line("c", id) + line("d") + line("e");
   const auto done = import(text, {"--commit-size", "2"});
   EXPECT_EQ(done.code, 3);
-  EXPECT_NE(done.err.find(directory.file("lines") + ":3: "), std::string::npos) << done.err;
+  EXPECT_NE(done.err.find(directory.path("lines") + ":3: "), std::string::npos) << done.err;
   EXPECT_NE(done.err.find("written up to line 2"), std::string::npos) << done.err;
   EXPECT_EQ(streams(), "other a b ");
   const auto rest = import(text, {"--commit-size", "2", "--continue-on-error", "--json"});
@@ -248,7 +247,7 @@ TEST_F(EsctlImport, BlankLinesAreCountedAndPassedOver) {
 }
 
 TEST_F(EsctlImport, ACutOffFileEndsWithWhatWasWhole) {
-  const auto packed = directory.write("cut.zst", TemporaryDirectory().read(kSmall));
+  const auto packed = directory.write("cut.zst", fixtures::ScratchDirectory().read(kSmall));
   std::ifstream file(kSmall, std::ios::binary);
   std::string bytes(std::istreambuf_iterator<char>(file), {});
   directory.write("cut.zst", bytes.substr(0, bytes.size() / 2));

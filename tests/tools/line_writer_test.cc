@@ -6,48 +6,46 @@
 #include <fstream>
 #include <sstream>
 
-#include "tests/tools/temporary_directory.h"
+#include "tests/fixtures/scratch_directory.h"
 #include "tools/line_reader.h"
 
 namespace esdb::tools {
 namespace {
 
-using testing::TemporaryDirectory;
-
 TEST(LineWriter, AFileAppearsWhenItIsWhole) {
-  const TemporaryDirectory directory;
+  const fixtures::ScratchDirectory directory;
   {
-    auto writer = LineWriter::to_file(directory.file("out")).value();
+    auto writer = LineWriter::to_file(directory.path("out")).value();
     ASSERT_TRUE(writer->write("one\n"));
-    EXPECT_FALSE(std::filesystem::exists(directory.file("out")));
+    EXPECT_FALSE(std::filesystem::exists(directory.path("out")));
     ASSERT_TRUE(writer->finish());
   }
-  EXPECT_EQ(directory.read("out"), "one\n");
-  EXPECT_FALSE(std::filesystem::exists(directory.file("out.part")));
+  EXPECT_EQ(fixtures::read_file(directory.path("out")), "one\n");
+  EXPECT_FALSE(std::filesystem::exists(directory.path("out.part")));
 }
 
 TEST(LineWriter, LeavesTheOldFileWhereTheNewOneIsNotFinished) {
-  const TemporaryDirectory directory;
+  const fixtures::ScratchDirectory directory;
   directory.write("out", "old\n");
   {
-    auto writer = LineWriter::to_file(directory.file("out")).value();
+    auto writer = LineWriter::to_file(directory.path("out")).value();
     ASSERT_TRUE(writer->write("new\n"));
   }
-  EXPECT_EQ(directory.read("out"), "old\n");
-  EXPECT_FALSE(std::filesystem::exists(directory.file("out.part")));
+  EXPECT_EQ(fixtures::read_file(directory.path("out")), "old\n");
+  EXPECT_FALSE(std::filesystem::exists(directory.path("out.part")));
 }
 
 TEST(LineWriter, CompressesWhatIsNamedSo) {
-  const TemporaryDirectory directory;
+  const fixtures::ScratchDirectory directory;
   std::string text;
   for (int i = 0; i < 100'000; ++i) text += "line " + std::to_string(i) + "\n";
   {
-    auto writer = LineWriter::to_file(directory.file("out.zst")).value();
+    auto writer = LineWriter::to_file(directory.path("out.zst")).value();
     ASSERT_TRUE(writer->write(text));
     ASSERT_TRUE(writer->finish());
   }
-  EXPECT_LT(directory.read("out.zst").size(), text.size() / 3);
-  std::ifstream file(directory.file("out.zst"), std::ios::binary);
+  EXPECT_LT(fixtures::read_file(directory.path("out.zst")).size(), text.size() / 3);
+  std::ifstream file(directory.path("out.zst"), std::ios::binary);
   LineReader reader(file);
   std::string back;
   while (reader.next().value() == LineReader::Status::kLine)

@@ -2,9 +2,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include "tests/fixtures/scratch_directory.h"
 #include "tests/tools/flaky_store.h"
 #include "tests/tools/run_esctl.h"
-#include "tests/tools/temporary_directory.h"
 
 namespace esdb::tools {
 namespace {
@@ -92,8 +92,8 @@ TEST_F(EsctlLooking, SaysWhatIsNotKnownWhileTheIndexIsRebuilt) {
 }
 
 TEST_F(EsctlLooking, ADirectoryOpenedForReadingIsNoTroubleOfTheStore) {
-  const testing::TemporaryDirectory directory;
-  const auto path = directory.file("data");
+  const fixtures::ScratchDirectory directory;
+  const auto path = directory.path("data");
   ASSERT_TRUE(open(path).value()->append("s", {.type = "T"}));
   esctl.store = open(path, {.access = Access::kReadOnly}).value();
   const auto stats = esctl({"stats"}).out;

@@ -4,15 +4,14 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "tests/fixtures/scratch_directory.h"
 #include "tests/tools/run_esctl.h"
-#include "tests/tools/temporary_directory.h"
 
 namespace esdb::tools {
 namespace {
 
 using testing::lines_of;
 using testing::RunEsctl;
-using testing::TemporaryDirectory;
 
 // A closed store of a hundred appends in a directory.
 class EsctlOffline : public ::testing::Test {
@@ -41,8 +40,8 @@ class EsctlOffline : public ::testing::Test {
     file.put(byte);
   }
 
-  TemporaryDirectory directory{};
-  std::string data = directory.file("data");
+  fixtures::ScratchDirectory directory{};
+  std::string data = directory.path("data");
   RunEsctl esctl{};
 };
 
@@ -92,8 +91,8 @@ TEST_F(EsctlOffline, InspectShowsWhatIsDamagedToo) {
 }
 
 TEST_F(EsctlOffline, ADirectoryWithoutAStoreIsNoStore) {
-  EXPECT_EQ(esctl({"verify", directory.file("none")}).code, 4);
-  EXPECT_EQ(esctl({"inspect", directory.file("none")}).code, 4);
+  EXPECT_EQ(esctl({"verify", directory.path("none")}).code, 4);
+  EXPECT_EQ(esctl({"inspect", directory.path("none")}).code, 4);
   EXPECT_EQ(esctl({"inspect", data, "--segment", "77"}).code, 1);
 }
 

@@ -18,14 +18,13 @@
 #include <utility>
 #include <vector>
 
+#include "tests/fixtures/scratch_directory.h"
 #include "tests/tools/run_esctl.h"
-#include "tests/tools/temporary_directory.h"
 
 namespace esdb::tools {
 namespace {
 
 using testing::lines_of;
-using testing::TemporaryDirectory;
 
 const std::string kSmall = ESDB_TEST_DATA "/small.ndjson.zst";
 
@@ -77,16 +76,16 @@ class Process {
 class EsctlProcess : public ::testing::Test {
  protected:
   int run(std::vector<std::string> words) {
-    return Process(std::move(words), directory.file("out")).wait();
+    return Process(std::move(words), directory.path("out")).wait();
   }
   int run_without_powers(std::vector<std::string> words) {
-    return Process(std::move(words), directory.file("out"), Powers::kOfFilesAlone).wait();
+    return Process(std::move(words), directory.path("out"), Powers::kOfFilesAlone).wait();
   }
-  std::string out() const { return directory.read("out"); }
-  std::string err() const { return directory.read("out.err"); }
+  std::string out() const { return fixtures::read_file(directory.path("out")); }
+  std::string err() const { return fixtures::read_file(directory.path("out.err")); }
 
-  TemporaryDirectory directory{};
-  std::string data = directory.file("data");
+  fixtures::ScratchDirectory directory{};
+  std::string data = directory.path("data");
 };
 
 TEST_F(EsctlProcess, WorksOnADirectoryFromOneRunToTheNext) {
@@ -120,7 +119,7 @@ TEST_F(EsctlProcess, ADirectoryThatMayNotBeReadIsNoMissingStore) {
                                                 {"verify", data},
                                                 {"inspect", data},
                                                 {"append", "s-1", "--type", "T", "--store", data},
-                                                {"copy", data, directory.file("b")}}) {
+                                                {"copy", data, directory.path("b")}}) {
     const int code = run_without_powers(words);
     if (code == kKeptItsPowers) GTEST_SKIP() << "this process may read everything";
     EXPECT_EQ(code, 1) << words[0];
@@ -154,7 +153,7 @@ TEST_F(EsctlProcess, AFileOfAStoreThatMayNotBeUsedIsNamed) {
 TEST_F(EsctlProcess, AStoreThatCannotBeMadeIsAnError) {
   ASSERT_EQ(run({"append", "s", "--type", "T", "--store", directory.write("file", "")}), 1);
   EXPECT_NE(err().find("/file is no directory"), std::string::npos) << err();
-  const auto locked = directory.file("locked");
+  const auto locked = directory.path("locked");
   std::filesystem::create_directory(locked);
   ::chmod(locked.c_str(), 0500);
   const int code =
@@ -166,7 +165,7 @@ TEST_F(EsctlProcess, AStoreThatCannotBeMadeIsAnError) {
 }
 
 TEST_F(EsctlProcess, AServerThatDoesNotAnswerIsNoMissingServer) {
-  const auto path = directory.file("esdb.sock");
+  const auto path = directory.path("esdb.sock");
   const int listening = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_un at{};
   at.sun_family = AF_UNIX;
@@ -180,7 +179,7 @@ TEST_F(EsctlProcess, AServerThatDoesNotAnswerIsNoMissingServer) {
 }
 
 TEST_F(EsctlProcess, ASocketThatMayNotBeUsedIsNoMissingServer) {
-  const auto path = directory.file("esdb.sock");
+  const auto path = directory.path("esdb.sock");
   const int listening = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_un at{};
   at.sun_family = AF_UNIX;
@@ -205,7 +204,7 @@ TEST_F(EsctlProcess, ASubscriptionEndsWellOnCtrlC) {
   ASSERT_EQ(run({"append", "s", "--type", "T", "--store", data}), 0) << err();
   for (const int number : {SIGINT, SIGTERM}) {
     const auto events = "events-" + std::to_string(number);
-    Process subscription({"subscribe", "--all", "--json", "--store", data}, directory.file(events));
+    Process subscription({"subscribe", "--all", "--json", "--store", data}, directory.path(events));
     for (int i = 0; i < 1000 && directory.read(events).empty(); ++i)
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     EXPECT_EQ(lines_of(directory.read(events)).size(), 1u);
@@ -220,7 +219,7 @@ TEST_F(EsctlProcess, AnImportKilledAtAnyMomentGoesOn) {
   std::mt19937_64 random(seed);
   for (int kills = 0; kills < 10; ++kills) {
     Process import({"import", kSmall, "--commit-by", "correlationId", "--store", data},
-                   directory.file("import"));
+                   directory.path("import"));
     std::this_thread::sleep_for(std::chrono::microseconds(random() % 60'000));
     import.signal(SIGKILL);
     import.wait();
@@ -230,7 +229,7 @@ TEST_F(EsctlProcess, AnImportKilledAtAnyMomentGoesOn) {
   EXPECT_EQ(out(), "2010\n");
   EXPECT_EQ(run({"verify", data}), 0) << out() << err();
   // Event by event what one run makes of it.
-  const auto whole = directory.file("whole");
+  const auto whole = directory.path("whole");
   ASSERT_EQ(run({"import", kSmall, "--commit-by", "correlationId", "--store", whole}), 0) << err();
   const auto exported = [&](const std::string& store) {
     std::vector<std::string> events;
@@ -247,13 +246,13 @@ TEST_F(EsctlProcess, AnImportKilledAtAnyMomentGoesOn) {
 
 TEST_F(EsctlProcess, CopiesOneDirectoryIntoAnother) {
   ASSERT_EQ(run({"import", kSmall, "--commit-by", "correlationId", "--store", data}), 0) << err();
-  const auto other = directory.file("other");
+  const auto other = directory.path("other");
   ASSERT_EQ(run({"copy", data, other}), 0) << err();
   ASSERT_EQ(run({"copy", data, other}), 0) << err();
   EXPECT_EQ(out(), "nothing new\n");
   EXPECT_EQ(run({"count", "--store", other}), 0);
   EXPECT_EQ(out(), "2010\n");
-  const auto same = directory.file("same");
+  const auto same = directory.path("same");
   std::filesystem::create_symlink(data, same);
   for (const auto& to : {data, data + "/", data + "/../data", same}) {
     EXPECT_EQ(run({"copy", data, to}), 2) << to;
