@@ -247,7 +247,7 @@ TEST_F(EsctlImport, BlankLinesAreCountedAndPassedOver) {
 }
 
 TEST_F(EsctlImport, ACutOffFileEndsWithWhatWasWhole) {
-  const auto packed = directory.write("cut.zst", fixtures::ScratchDirectory().read(kSmall));
+  const auto packed = directory.write("cut.zst", fixtures::read_file(kSmall));
   std::ifstream file(kSmall, std::ios::binary);
   std::string bytes(std::istreambuf_iterator<char>(file), {});
   directory.write("cut.zst", bytes.substr(0, bytes.size() / 2));
