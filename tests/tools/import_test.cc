@@ -247,10 +247,8 @@ TEST_F(EsctlImport, BlankLinesAreCountedAndPassedOver) {
 }
 
 TEST_F(EsctlImport, ACutOffFileEndsWithWhatWasWhole) {
-  const auto packed = directory.write("cut.zst", fixtures::read_file(kSmall));
-  std::ifstream file(kSmall, std::ios::binary);
-  std::string bytes(std::istreambuf_iterator<char>(file), {});
-  directory.write("cut.zst", bytes.substr(0, bytes.size() / 2));
+  const auto bytes = fixtures::read_file(kSmall);
+  const auto packed = directory.write("cut.zst", bytes.substr(0, bytes.size() / 2));
   const auto done = esctl({"import", packed, "--commit-by", "correlationId"});
   EXPECT_EQ(done.code, 1);
   EXPECT_NE(done.err.find("it was cut off"), std::string::npos) << done.err;

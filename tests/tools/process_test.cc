@@ -205,11 +205,11 @@ TEST_F(EsctlProcess, ASubscriptionEndsWellOnCtrlC) {
   for (const int number : {SIGINT, SIGTERM}) {
     const auto events = "events-" + std::to_string(number);
     Process subscription({"subscribe", "--all", "--json", "--store", data}, directory.path(events));
-    for (int i = 0; i < 1000 && directory.read(events).empty(); ++i)
+    for (int i = 0; i < 1000 && fixtures::read_file(directory.path(events)).empty(); ++i)
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    EXPECT_EQ(lines_of(directory.read(events)).size(), 1u);
+    EXPECT_EQ(lines_of(fixtures::read_file(directory.path(events))).size(), 1u);
     subscription.signal(number);
-    EXPECT_EQ(subscription.wait(), 0) << directory.read(events + ".err");
+    EXPECT_EQ(subscription.wait(), 0) << fixtures::read_file(directory.path(events + ".err"));
   }
 }
 
