@@ -1,5 +1,6 @@
 // esdb-server in a process of its own, over its Unix socket, beside the machine's limits in the
-// same run: a bare durable write, and an echo over a Unix socket.
+// same run: a bare durable write, and an echo over a Unix socket, with the busy neighbour where a
+// row has one.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -26,6 +27,7 @@ void server_one_in_flight(benchmark::State& state) {
   const ServerProcess server(scratch.path("store"), scratch.path("socket"));
   auto store = open("unix:" + scratch.path("socket")).value();
   const auto count = scaled(5'000);
+  const auto neighbour = neighbour_of(state.range(0));
   for (auto _ : state) {
     auto raw = raw_durable_writes(scratch.path(), count);
     auto echo = raw_echo(count);
@@ -42,7 +44,12 @@ void server_one_in_flight(benchmark::State& state) {
     state.counters["ratio"] = ours.median() / (raw.median() + echo.median());
   }
 }
-BENCHMARK(server_one_in_flight)->Iterations(1)->Unit(benchmark::kMillisecond);
+BENCHMARK(server_one_in_flight)
+    ->ArgName("neighbour")
+    ->Arg(0)
+    ->Arg(1)
+    ->Iterations(1)
+    ->Unit(benchmark::kMillisecond);
 
 // One connection, so many appends in flight.
 void server_in_flight(benchmark::State& state) {
@@ -50,8 +57,8 @@ void server_in_flight(benchmark::State& state) {
   const ServerProcess server(scratch.path("store"), scratch.path("socket"));
   auto store = open("unix:" + scratch.path("socket")).value();
   const auto count = scaled(100'000);
-  tell_limits(state, scratch.path());
   const auto neighbour = neighbour_of(state.range(1));
+  tell_limits(state, scratch.path());
   for (auto _ : state) {
     keep_in_flight(*store, count, static_cast<std::size_t>(state.range(0)),
                    [](std::size_t i) { return append_of(i, 1, 1'000, kDataBytes); });
@@ -73,8 +80,8 @@ void server_read_everything(benchmark::State& state) {
   const auto appends = scaled(2'000);
   keep_in_flight(*store, appends, 16,
                  [](std::size_t i) { return append_of(i * 512, 512, 1'000, kDataBytes); });
-  tell_limits(state, scratch.path());
   const auto neighbour = neighbour_of(state.range(0));
+  tell_limits(state, scratch.path());
   for (auto _ : state) {
     std::uint64_t bytes = 0;
     std::map<std::string, std::uint64_t, std::less<>> versions;
@@ -110,8 +117,8 @@ void import_history(benchmark::State& state) {
     std::unique_ptr<ServerProcess> server;
     if (served)
       server = std::make_unique<ServerProcess>(scratch.path("store"), scratch.path("socket"));
-    tell_limits(state, scratch.path());
     const auto neighbour = neighbour_of(state.range(1));
+    tell_limits(state, scratch.path());
     const std::string url = served ? "unix:" + scratch.path("socket") : scratch.path("store");
     const auto begin = Clock::now();
     Process import({ESCTL_PROGRAM, "--store", url, "import", history, "--commit-size", "500"});
