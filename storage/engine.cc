@@ -21,6 +21,7 @@ constexpr unsigned kRingDepth = 16;
 constexpr std::size_t kReaderThreads = 2;
 constexpr std::size_t kInboxCount = 65'536;
 constexpr std::chrono::milliseconds kBackgroundPause{50};
+constexpr std::chrono::milliseconds kClosePause{1};  // while calls end
 constexpr std::chrono::milliseconds kIndexerPause{20};
 constexpr std::chrono::seconds kIndexerRetryPause{1};
 constexpr std::chrono::seconds kIndexerDamagePause{60};
@@ -183,7 +184,7 @@ Result<void> Engine::wire() {
                 if (request->blocking) return request->done(std::move(request->answer));
                 answered_.push_back(completion_of(std::move(request)));
               },
-          .answered = [this] { completions_.put_all(answered_); },
+          .answered = [this](Writer::Settled settled) { finish_answers(settled); },
           .prepare_again = [this](RequestPtr request) { preparer_->put(std::move(request)); },
           .answer_from_log =
               [this](RequestPtr request, CommitSpan commit) {
@@ -233,8 +234,10 @@ void Engine::run_indexer(const std::stop_token& stop) {
     if (!step) {
       if (step.error().message != failure) say("index: " + step.error().message);
       failure = step.error().message;
-      // Damage in the log does not heal by itself: it is read again now and then.
-      pause = step.error().code == ErrorCode::kCorrupt ? kIndexerDamagePause : kIndexerRetryPause;
+      // Damage in the log does not heal by itself: what lies there is read again now and then.
+      const bool damaged = step.error().code == ErrorCode::kCorrupt;
+      if (damaged) log_->open_files_anew();
+      pause = damaged ? kIndexerDamagePause : kIndexerRetryPause;
     }
     indexing_wake_.wait_until(Clock::now() + pause);
   }
@@ -263,6 +266,18 @@ void Engine::run_background(const std::stop_token& stop) {
 }
 
 // ---- answers
+
+// A place in the inbox is given back when the completions before it have run: an answer that waits
+// for its turn holds the append's bytes. Where the program runs them itself, nothing waits behind
+// its back, and a call of its own that waits for room must not wait for itself.
+void Engine::finish_answers(Writer::Settled settled) {
+  if (answered_.empty() || options_.drive == Drive::kCaller) {
+    inbox_.settled(settled.bytes, settled.count);
+  } else {
+    answered_.push_back([this, settled] { inbox_.settled(settled.bytes, settled.count); });
+  }
+  completions_.put_all(answered_);
+}
 
 // The request goes along, so that its memory is freed off the driver's thread.
 Completions::Run Engine::completion_of(RequestPtr request) {
@@ -306,8 +321,9 @@ Error Engine::refused() const {
 std::string Engine::state() const {
   if (is_read_only()) return "read_only: opened for reading";
   if (writer_->is_read_only() || !has_files()) return writer_->state();
-  if (index_disk_full_)
+  if (index_disk_full_ && !index_->needs_rebuild())
     return "disk_full: the index needs space; appends go on until too much of the log is not in it";
+  if (index_disk_full_) return "disk_full: the index is built anew, and needs space";
   if (!index_->needs_rebuild()) return writer_->state();
   if (const auto why = index_->rebuild_failure()) return "corrupt: " + why->message;
   return "rebuilding: " + std::to_string(index_->rebuild_percent()) + " %";
@@ -322,18 +338,12 @@ void Engine::say(std::string_view line) const {
 Engine::Entered Engine::enter() {
   calls_.fetch_add(1);
   if (!closing_.load()) return Entered(this);
-  leave();
+  calls_.fetch_sub(1);
   return Entered(nullptr);
 }
 
-void Engine::leave() {
-  if (calls_.fetch_sub(1) != 1 || !closing_.load()) return;
-  const std::lock_guard lock(calls_mutex_);
-  calls_changed_.notify_all();
-}
-
 Engine::Entered::~Entered() {
-  if (engine_ != nullptr) engine_->leave();
+  if (engine_ != nullptr) engine_->calls_.fetch_sub(1);
 }
 
 void Engine::advance() {
@@ -351,10 +361,7 @@ void Engine::close() {
   arrivals_.moved();
   readers_->close();
   stop_writing();
-  {
-    std::unique_lock lock(calls_mutex_);
-    calls_changed_.wait(lock, [this] { return calls_ == 0; });
-  }
+  while (calls_.load() != 0) std::this_thread::sleep_for(kClosePause);
   completions_.close();
   stop_indexing();
   // Cursors may hold on to the engine; memory, files and the directory's lock are free all the

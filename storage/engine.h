@@ -11,7 +11,6 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <stop_token>
@@ -83,8 +82,8 @@ class Engine {
   Result<void> fill_tail();
   Result<void> fill_window();
   static Completions::Run completion_of(RequestPtr request);
+  void finish_answers(Writer::Settled settled);
   void answer(RequestPtr request, Result<Appended> result);
-  void leave();
   void deliver(std::shared_ptr<Place> place, Result<Batch> batch);
   void stop_writing();
   void stop_indexing();
@@ -115,11 +114,10 @@ class Engine {
   std::atomic<bool> index_disk_full_{false};  // as of the indexer's last attempt
 
   // A call counts itself before it looks whether the store closes, and close() says so before it
-  // looks at the count: one of them sees the other.
+  // looks at the count: one of them sees the other. Counting itself off is the last that a call
+  // does to the engine, which may be gone then.
   std::atomic<bool> closing_{false};
   std::atomic<std::size_t> calls_{0};
-  std::mutex calls_mutex_;
-  std::condition_variable calls_changed_;  // the last call has left a store that closes
   bool closed_ = false;
   std::mutex close_mutex_;
 };

@@ -1,4 +1,5 @@
-// Footers: written when a segment is sealed, read block by block ever after.
+// Footers: written when a segment is sealed, read block by block ever after (and built anew from
+// the frames where a table rots: footer_mending.h).
 //
 // Tables first, and durable before the tail is written: a tail proves them. A crash in between
 // leaves a segment without a tail, which is read whole and sealed again.

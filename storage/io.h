@@ -59,6 +59,9 @@ class File {
   // All of it is on stable storage when this returns. Aligned as read_device().
   [[nodiscard]] virtual IoResult<void> write_durable(std::uint64_t offset,
                                                      std::span<const std::byte> bytes) = 0;
+  // Reserves the space up to `bytes`, where the file system can, and writes nothing: a disk that is
+  // too full says so before it is filled with zeros.
+  [[nodiscard]] virtual IoResult<void> reserve(std::uint64_t bytes) = 0;
   // Reserves the space and writes zeros behind the file's end up to `bytes` (not synced), so that
   // later writes neither meet a full disk nor change the file's metadata.
   [[nodiscard]] virtual IoResult<void> allocate_zeroed(std::uint64_t bytes) = 0;

@@ -139,8 +139,8 @@ Verdict judge_ids(const Parts& parts, const IdWindow& window) {
   };
   if (found->value <= which) return conflict();
   const Position first = found->value - which;
-  if (first != Position{1} && !window.holds(Position{first.value - 1}))
-    return {.kind = Verdict::Kind::kPrepareAgain, .compare = *found};
+  const Position shows = first == Position{1} ? first : Position{first.value - 1};
+  if (!window.holds(shows)) return {.kind = Verdict::Kind::kPrepareAgain, .compare = *found};
   if (which != 0 || !window.begins_commit(*found)) return conflict();
   for (std::size_t i = 0; i < parts.events.size(); ++i) {
     const Position at = found->value + i;
@@ -162,12 +162,13 @@ Verdict judge(const Request& request, const Log& log, const TailIndex& tail,
     return {.kind = Verdict::Kind::kRepeat,
             .commit = *prepared.retry_of,
             .rests_on = prepared.retry_of->last};
-  auto retry = judge_ids(*request.parts, window);
+  // Also where the window has let go of the id meanwhile.
   const auto& conflict = prepared.id_conflict;
-  if (retry.kind == Verdict::Kind::kPrepareAgain && prepared.compared)
-    retry = {.kind = Verdict::Kind::kRefuse,
-             .error = protocol::id_conflict(conflict->id, conflict->position)};
-  if (retry.kind != Verdict::Kind::kAccept) return retry;
+  if (prepared.compared && conflict)
+    return {.kind = Verdict::Kind::kRefuse,
+            .error = protocol::id_conflict(conflict->id, conflict->position)};
+  if (auto retry = judge_ids(*request.parts, window); retry.kind != Verdict::Kind::kAccept)
+    return retry;
   if (prepared.other_store)
     return {.kind = Verdict::Kind::kRefuse,
             .error = conflict ? protocol::id_conflict(conflict->id, conflict->position)

@@ -2,7 +2,7 @@
 //
 // A log is a directory of segment files (docs/format.md). Frames are added only at the end of the
 // newest segment, which lives in memory and on disk at once; older segments are sealed in the
-// background and never change.
+// background, and their frames never change (a footer that rots is built anew from them).
 //
 //   sealed            sealed            open
 //   [1 ........ 9000) [9000 ... 17200)  [17200 ... durable ... written)
@@ -12,9 +12,10 @@
 //             written again. The first frame of a segment is placed when every earlier one is
 //             durable.
 // Threads:    "writer's driver": one thread at a time. Everything else: any thread, up to
-// durable(). Errors:     kCorrupt when bytes up to durable() fail their checksum (segment, offset,
-// positions
-//             named), kCorrupt with the cause where the device fails a read.
+//             durable().
+// Errors:     kCorrupt when bytes up to durable() fail their checksum (segment, offset, positions
+//             named), kCorrupt with the cause where the device fails a read, kUnavailable where the
+//             process is short of descriptors or memory.
 #pragma once
 
 #include <atomic>
@@ -160,6 +161,10 @@ class Log {
     bool ends_commit{};
   };
   Result<std::vector<RecentId>> recent_ids(std::size_t count) const;
+
+  // Opens the sealed segments' files anew when they are read next: somebody may have put sound ones
+  // in the place of damaged ones.
+  void open_files_anew() const;
 
   const Uuid& store_id() const;
   std::uint64_t seed() const;

@@ -206,4 +206,6 @@ Result<std::optional<FrameMark>> Log::frame(std::uint64_t frame_number) const {
   return mark_of(*header);
 }
 
+void Log::open_files_anew() const { state_->files.forget(); }
+
 }  // namespace esdb::storage

@@ -102,6 +102,7 @@ class MemoryFile final : public File {
     return {};
   }
 
+  IoResult<void> reserve(std::uint64_t) override { return {}; }
   IoResult<void> allocate_zeroed(std::uint64_t bytes) override {
     if (content_->bytes().size() >= bytes) return {};
     return content_->resize(bytes);

@@ -37,6 +37,7 @@ struct Place {
   std::thread::id running_on{};
   NextOptions options{};
   std::chrono::steady_clock::time_point deadline{};
+  std::chrono::steady_clock::time_point again_at{};  // the reader pool's, while it waits there
   Completion<Batch> done{};
   std::optional<std::stop_callback<std::function<void()>>> on_stop{};
 };

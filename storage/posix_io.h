@@ -31,6 +31,7 @@ class PosixFile final : public File {
   bool read_at_hand(std::uint64_t offset, std::span<std::byte> into) override;
   IoResult<std::size_t> read_device(std::uint64_t offset, std::span<std::byte> into) override;
   IoResult<void> write_durable(std::uint64_t offset, std::span<const std::byte> bytes) override;
+  IoResult<void> reserve(std::uint64_t bytes) override;
   IoResult<void> allocate_zeroed(std::uint64_t bytes) override;
   IoResult<void> sync() override;
   IoResult<bool> lock(LockMode mode, std::chrono::milliseconds wait) override;

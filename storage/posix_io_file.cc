@@ -114,6 +114,13 @@ IoResult<void> PosixFile::write_durable(std::uint64_t offset, std::span<const st
   return {};
 }
 
+IoResult<void> PosixFile::reserve(std::uint64_t bytes) {
+  if (::fallocate(descriptors_.cached, FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(bytes)) != 0 &&
+      errno != EOPNOTSUPP)
+    return failed();
+  return {};
+}
+
 IoResult<void> PosixFile::allocate_zeroed(std::uint64_t bytes) {
   const auto begin = size();
   if (!begin) return std::unexpected(begin.error());

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "storage/check.h"
+#include "storage/index.h"
 #include "storage/threads.h"
 
 namespace esdb::storage {
@@ -87,7 +88,10 @@ bool Preparer::step() {
 Result<void> Preparer::prepare_one(RequestPtr& request) {
   const auto session = request->session;
   auto prepared = prepare(*request, sources_);
-  const bool may_come = !prepared && prepared.error().code == ErrorCode::kUnavailable;
+  // An index that is built anew answers later, for all of them. A shortage that keeps this one from
+  // a sealed file may not hold up the others: it is answered.
+  const bool may_come = !prepared && prepared.error().code == ErrorCode::kUnavailable &&
+                        sources_.index != nullptr && sources_.index->needs_rebuild();
   if (may_come && std::chrono::steady_clock::now() < request->deadline &&
       !request->stop.stop_requested()) {
     const std::lock_guard lock(mutex_);

@@ -7,6 +7,11 @@
 #include "storage/threads.h"
 
 namespace esdb::storage {
+namespace {
+
+constexpr std::chrono::milliseconds kNotNowPause{20};
+
+}  // namespace
 
 ReaderPool::ReaderPool(std::size_t threads_max, Attempt attempt, Deliver deliver)
     : threads_max_(threads_max), attempt_(std::move(attempt)), deliver_(std::move(deliver)) {}
@@ -47,7 +52,7 @@ void ReaderPool::ready_all() {
 void ReaderPool::ready_late() {
   const auto now = std::chrono::steady_clock::now();
   const auto late =
-      std::ranges::partition(waiting_, [now](const auto& place) { return place->deadline > now; });
+      std::ranges::partition(waiting_, [now](const auto& place) { return place->again_at > now; });
   for (auto& place : late) ready_.push_back(std::move(place));
   waiting_.erase(late.begin(), late.end());
   changed_.notify_all();
@@ -66,8 +71,8 @@ std::shared_ptr<Place> ReaderPool::take(std::unique_lock<std::mutex>& lock) {
       changed_.wait(lock);
     } else {
       const auto first =
-          std::ranges::min_element(waiting_, {}, [](const auto& p) { return p->deadline; });
-      const auto until = (*first)->deadline;
+          std::ranges::min_element(waiting_, {}, [](const auto& p) { return p->again_at; });
+      const auto until = (*first)->again_at;
       if (until == std::chrono::steady_clock::time_point::max()) {
         changed_.wait(lock);
       } else if (changed_.wait_until(lock, until) == std::cv_status::timeout) {
@@ -92,6 +97,11 @@ void ReaderPool::run() {
     } else if (outcome == Outcome::kMore || moves != moves_ || closing_) {
       ready_.push_back(std::move(place));
     } else {
+      place->again_at = place->deadline;
+      if (outcome == Outcome::kNotNow)
+        place->again_at =
+            std::min(place->deadline, std::chrono::steady_clock::now() + kNotNowPause);
+      changed_.notify_one();  // whoever waits for the first of them may wait for this one instead
       waiting_.push_back(std::move(place));
     }
   }

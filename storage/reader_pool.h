@@ -30,6 +30,7 @@ class ReaderPool {
   enum class Outcome : std::uint8_t {
     kBatch,
     kNothingYet,  // until the log moves
+    kNotNow,      // the index or the machine cannot: to be attempted again soon
     kMore,        // to look through: to be attempted again
   };
   struct Attempted {

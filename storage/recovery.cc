@@ -24,8 +24,10 @@ std::unexpected<Error> error(ErrorCode code, std::string message) {
   return std::unexpected(Error{.code = code, .message = std::move(message)});
 }
 
+constexpr std::string_view kMend = "mend the device and open it again";
+
 std::unexpected<Error> io_failed(const std::string& what, IoError cause) {
-  return opening_failed(what, cause, "mend the device and open it again");
+  return opening_failed(what, cause, kMend);
 }
 
 // Arenas hold at most three eighths of the memory, where the segments allow it.
@@ -95,7 +97,8 @@ class Opening {
 
 Result<void> Opening::prepare_directory() {
   auto exists = io_.exists(options_.directory);
-  if (!exists) return io_failed(options_.directory + " cannot be looked at", exists.error());
+  if (!exists)
+    return directory_failed(options_.directory + " cannot be looked at", exists.error(), kMend);
   const bool makes = options_.access == Access::kReadWrite && options_.create == Create::kIfMissing;
   if (!*exists && !makes)
     return error(ErrorCode::kInvalidArgument, "there is no store in " + options_.directory);
@@ -104,7 +107,7 @@ Result<void> Opening::prepare_directory() {
   if (!makes) return {};
   auto made = io_.make_directory(state_->directory);
   if (made) made = io_.sync_directory(options_.directory);
-  if (!made) return io_failed(state_->directory + " cannot be made", made.error());
+  if (!made) return directory_failed(state_->directory + " cannot be made", made.error(), kMend);
   return {};
 }
 

@@ -68,7 +68,7 @@ IoResult<void> SegmentMaking::begin() {
   file_ = std::move(*file);
   if (auto locked = file_->lock(LockMode::kExclusive, {}); !locked)
     return std::unexpected(locked.error());
-  return {};
+  return file_->reserve(header_.segment_bytes);
 }
 
 IoResult<void> SegmentMaking::finish() {

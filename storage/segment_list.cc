@@ -68,6 +68,13 @@ IoResult<std::shared_ptr<File>> FileCache::open(std::uint32_t number) {
   return entry.file;
 }
 
+void FileCache::forget() {
+  std::unordered_map<std::uint32_t, Entry> closed;  // outside the lock
+  std::lock_guard lock(mutex_);
+  closed.swap(files_);
+  uses_.clear();
+}
+
 void FileCache::doubt_footer(std::uint32_t number) {
   std::lock_guard lock(mutex_);
   if (!hopeless_.contains(number)) doubted_.insert(number);

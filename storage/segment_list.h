@@ -47,6 +47,9 @@ class FileCache {
 
   IoResult<std::shared_ptr<File>> open(std::uint32_t number);
 
+  // Closes them all: what is opened next is what lies at their paths then.
+  void forget();
+
   // Somebody found a segment's footer damaged: the background builds it anew, once.
   void doubt_footer(std::uint32_t number);
   std::optional<std::uint32_t> doubted_footer() const;

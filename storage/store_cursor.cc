@@ -23,7 +23,7 @@ Clock::time_point deadline_of(const NextOptions& options) {
   return options.wait >= most ? Clock::time_point::max() : now + options.wait;
 }
 
-bool waits_for_index(const Result<Batch>& batch) {
+bool cannot_now(const Result<Batch>& batch) {
   return !batch && batch.error().code == ErrorCode::kUnavailable;
 }
 
@@ -83,7 +83,7 @@ Result<Batch> StoreCursor::next(const NextOptions& options) {
     }
     const auto sources = engine_->sources();
     answer = place_->reader.read(sources, options.max_bytes);
-    if (!answer && !waits_for_index(answer)) break;
+    if (!answer && !cannot_now(answer)) break;
     if (answer && (!answer->empty() || answer->finished())) break;
     if (Clock::now() >= deadline) break;
     if (answer && !place_->reader.at_end(sources)) continue;
@@ -107,10 +107,10 @@ ReaderPool::Attempted StoreCursor::attempt(Engine& engine, Place& place) {
   if (engine.is_closing()) return {Outcome::kBatch, std::unexpected(closed())};
   const auto sources = engine.sources();
   auto batch = place.reader.read(sources, place.options.max_bytes);
-  const bool waits = batch ? batch->empty() && !batch->finished() : waits_for_index(batch);
+  const bool waits = batch ? batch->empty() && !batch->finished() : cannot_now(batch);
   if (!waits || Clock::now() >= place.deadline) return {Outcome::kBatch, std::move(batch)};
-  const bool more = batch && !place.reader.at_end(sources);
-  return {more ? Outcome::kMore : Outcome::kNothingYet, std::nullopt};
+  if (!batch) return {Outcome::kNotNow, std::nullopt};
+  return {place.reader.at_end(sources) ? Outcome::kNothingYet : Outcome::kMore, std::nullopt};
 }
 
 void StoreCursor::next(const NextOptions& options, Completion<Batch> done) {

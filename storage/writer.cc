@@ -313,16 +313,14 @@ void Writer::answer(RequestPtr request) {
   tells_.answer(std::move(request));
 }
 
-// One word to the inbox, and one to whoever runs completions, for all answers of a turn.
+// One word for all answers of a turn: to the inbox, and to whoever runs completions.
 void Writer::settle(const Request& request) {
-  ++settled_count_;
-  settled_bytes_ += request.bytes;
+  ++settled_.count;
+  settled_.bytes += request.bytes;
 }
 
 void Writer::finish_answers() {
-  if (settled_count_ == 0) return;
-  inbox_.settled(std::exchange(settled_bytes_, 0), std::exchange(settled_count_, 0));
-  tells_.answered();
+  if (settled_.count > 0) tells_.answered(std::exchange(settled_, {}));
 }
 
 // An append whose commit's write failed keeps an unknown outcome; one that is durable is still

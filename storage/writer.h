@@ -51,10 +51,15 @@ class Writer {
     std::size_t pipeline_bytes = kPipelineBytes;
     bool background_inline = false;  // no thread prepares segments: do it here (memory:)
   };
+  struct Settled {
+    std::size_t count{};
+    std::size_t bytes{};
+  };
   // What the writer tells, on the driver's thread. None of them may call back.
   struct Tells {
     std::function<void(RequestPtr)> answer;  // with Request::answer
-    std::function<void()> answered;          // those were all for now
+    // Those were all for now, and so many are to be settled in the inbox.
+    std::function<void(Settled)> answered;
     std::function<void(RequestPtr)> prepare_again;
     // A retry's first answer; its place in the inbox is given up with it.
     std::function<void(RequestPtr, CommitSpan)> answer_from_log;
@@ -157,7 +162,7 @@ class Writer {
   std::chrono::steady_clock::time_point expire_at_{};
   bool disk_full_ = false;  // as of the last attempt to make room
   bool shut_ = false;
-  std::size_t settled_count_ = 0, settled_bytes_ = 0;  // not yet said to the inbox
+  Settled settled_{};                                  // not yet told
   std::vector<RequestPtr> taken_again_, taken_fresh_;  // kept for their capacity
   std::vector<std::size_t> place_of_;
 

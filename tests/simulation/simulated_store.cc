@@ -114,7 +114,7 @@ std::string SimulatedStore::open() {
 
 storage::Writer::Tells SimulatedStore::tells() {
   return {.answer = [](RequestPtr made) { made->done(std::move(made->answer)); },
-          .answered = [] {},
+          .answered = [this](storage::Writer::Settled s) { inbox_->settled(s.bytes, s.count); },
           .prepare_again =
               [this](RequestPtr made) {
                 if (auto ok = prepare(*made, {*log_, *tail_, nullptr}); !ok)

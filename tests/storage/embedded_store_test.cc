@@ -183,6 +183,33 @@ TEST(EmbeddedStore, ACompletionThatBlocksIsRefusedRatherThanHung) {
   EXPECT_EQ(next, ErrorCode::kInvalidArgument);
 }
 
+TEST(EmbeddedStore, AnswersThatWaitForASlowCompletionCountAsQueued) {
+  const auto store = memory({.memory = kMemoryMin});
+  std::latch blocked(1);
+  std::atomic<int> answered{0}, overloaded{0};
+  const auto count = [&](const Result<Appended>& result) {
+    if (!result && result.error().code == ErrorCode::kOverloaded) ++overloaded;
+    ++answered;
+  };
+  store->append(encoded("first"), {}, [&](Result<Appended> result) {
+    blocked.wait();
+    count(result);
+  });
+  constexpr int kAppends = 60;  // of 100 KB: more than the queue holds
+  std::uint64_t durable = 0;
+  for (int i = 0; i < kAppends; ++i) {
+    store->append(encoded("s", 100'000), {}, count);
+    for (int wait = 0; wait < 50 && store->statistics()->durable.value == durable; ++wait)
+      std::this_thread::sleep_for(1ms);
+    durable = store->statistics()->durable.value;
+  }
+  EXPECT_LT(durable, kAppends) << "they were all taken in while nobody ran their completions";
+  blocked.count_down();
+  store->close();
+  EXPECT_EQ(answered, kAppends + 1);
+  EXPECT_GT(overloaded, 0);
+}
+
 TEST(EmbeddedStore, ACompletionMayAppendWithACompletion) {
   const auto store = memory();
   std::promise<Result<Appended>> second;

@@ -171,8 +171,25 @@ TEST(Judge, WhatWasComparedHoldsWhenTheWindowHasMovedOnWithinTheCommit) {
   auto request = judges.prepared({.events = {append.events[1], append.events[2]}});
   request->compare = judges.verdict(request).compare;
   ASSERT_TRUE(prepare(*request, judges.sources()));
-  judges.append("", one("other"));
-  EXPECT_EQ(judges.verdict(request).error.code, ErrorCode::kIdConflict);
+  for (int moved = 0; moved < 3; ++moved) {  // from within the commit to behind it
+    judges.append("", one("other"));
+    EXPECT_EQ(judges.verdict(request).error.code, ErrorCode::kIdConflict) << moved;
+  }
+}
+
+TEST(Judge, TheStoresFirstCommitIsComparedAsAnyOther) {
+  WriterSetup store({.window = 2});
+  const AppendRequest append{.events = {event_of("s"), event_of("t"), event_of("u")}};
+  store.append("first", append);
+  ASSERT_TRUE(store.appended("first"));
+  auto request = store.request("again", encoded(append));
+  const auto first = judge(*request, *store.log, store.tail, store.window);
+  ASSERT_EQ(first.kind, Kind::kPrepareAgain);
+  request->compare = first.compare;
+  ASSERT_TRUE(prepare(*request, store.sources()));
+  const auto second = judge(*request, *store.log, store.tail, store.window);
+  EXPECT_EQ(second.kind, Kind::kRepeat);
+  EXPECT_EQ(second.commit.first, Position{1});
 }
 
 // The event that violates its check came after it was prepared, and has left the window: whether it

@@ -74,6 +74,22 @@ TEST(ReaderPool, APlaceThatFindsNothingWaitsUntilTheLogMoves) {
   pool.wait_for(10);
 }
 
+TEST(ReaderPool, WhatCannotBeReadNowIsAttemptedAgainThoughTheLogDoesNotMove) {
+  std::atomic<int> attempts{0}, delivered{0};
+  ReaderPool readers(
+      1,
+      [&](Place&) -> ReaderPool::Attempted {
+        if (++attempts < 3) return {Outcome::kNotNow, {}};
+        return {Outcome::kBatch, Batch(nullptr, {})};
+      },
+      [&](std::shared_ptr<Place>, Result<Batch>) { ++delivered; });
+  readers.put(place());
+  const auto until = Clock::now() + kLong;
+  while (delivered == 0 && Clock::now() < until) std::this_thread::sleep_for(1ms);
+  EXPECT_EQ(delivered, 1);
+  EXPECT_EQ(attempts, 3);
+}
+
 TEST(ReaderPool, APlacesTimeComesWhileOthersWaitOn) {
   Pool pool(1);
   for (int i = 0; i < 50; ++i) pool.readers.put(place());

@@ -155,7 +155,7 @@ struct WriterSetup {
  private:
   Writer::Tells tells() {
     return {.answer = [](RequestPtr made) { made->done(std::move(made->answer)); },
-            .answered = [] {},
+            .answered = [this](Writer::Settled s) { inbox.settled(s.bytes, s.count); },
             .prepare_again = [this](RequestPtr made) { to_prepare.push_back(std::move(made)); },
             .answer_from_log =
                 [this](RequestPtr made, CommitSpan commit) {
