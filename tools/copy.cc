@@ -80,15 +80,16 @@ class Copy {
       const nlohmann::ordered_json line{
           {"events", totals.events},
           {"appends", totals.appends},
+          {"repeated", totals.repeated},
           {"tracked_to", totals.tracked_to},
           {"seconds", std::chrono::duration<double>(progress_.elapsed()).count()}};
       invocation.out() << line.dump() << std::endl;
     } else if (totals.events == 0) {
-      invocation.out() << "nothing new" << std::endl;
+      invocation.out() << "nothing new\n" << told_repeated(totals) << std::flush;
     } else {
-      invocation.out() << fmt::format("{} events in {} appends, {}", grouped(totals.events),
+      invocation.out() << fmt::format("{} events in {} appends, {}\n", grouped(totals.events),
                                       grouped(totals.appends), format_duration(progress_.elapsed()))
-                       << std::endl;
+                       << told_repeated(totals) << std::flush;
     }
   }
 

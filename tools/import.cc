@@ -19,6 +19,7 @@
 #include "tools/commands.h"
 #include "tools/import_groups.h"
 #include "tools/line_reader.h"
+#include "tools/pipeline.h"
 #include "tools/progress.h"
 #include "tools/table.h"
 #include "tools/times.h"
@@ -258,6 +259,7 @@ ExitCode Import::summarize(std::uint64_t resumed_after) const {
     const nlohmann::ordered_json line{{"source", source_},
                                       {"events", totals.events},
                                       {"appends", totals.appends},
+                                      {"repeated", totals.repeated},
                                       {"left_out", left_out_},
                                       {"left_out_lines", left_out_lines_},
                                       {"resumed_after", resumed_after},
@@ -265,13 +267,16 @@ ExitCode Import::summarize(std::uint64_t resumed_after) const {
                                       {"seconds", seconds}};
     invocation_.out() << line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)
                       << std::endl;
-  } else if (totals.appends == 0 && left_out_ == 0) {
-    invocation_.out() << "nothing new\n" << std::flush;
   } else {
-    invocation_.out() << fmt::format(
-        "{} events in {} appends, {} ({} events/s)\n", grouped(totals.events),
-        grouped(totals.appends), format_duration(progress_.elapsed()),
-        grouped(static_cast<std::uint64_t>(static_cast<double>(totals.events) / seconds)));
+    if (totals.appends != 0) {
+      invocation_.out() << fmt::format(
+          "{} events in {} appends, {} ({} events/s)\n", grouped(totals.events),
+          grouped(totals.appends), format_duration(progress_.elapsed()),
+          grouped(static_cast<std::uint64_t>(static_cast<double>(totals.events) / seconds)));
+    } else {
+      invocation_.out() << (left_out_ == 0 ? "nothing new\n" : "nothing was written\n");
+    }
+    invocation_.out() << told_repeated(totals);
     if (left_out_ != 0)
       invocation_.out() << fmt::format(
           "{} appends left out, {} lines: mended, they go into a file of their own (another "

@@ -9,6 +9,8 @@
 #include <thread>
 #include <utility>
 
+#include "tools/table.h"
+
 namespace esdb::tools {
 namespace {
 
@@ -33,6 +35,12 @@ bool is_about_this_append(ErrorCode code) {
 
 }  // namespace
 
+std::string told_repeated(const PipelineTotals& totals) {
+  if (totals.repeated == 0) return {};
+  return fmt::format("{} {} there already\n", grouped(totals.repeated),
+                     totals.repeated == 1 ? "append was" : "appends were");
+}
+
 struct Pipeline::Sent {
   Unit unit{};
   std::size_t bytes{};
@@ -49,7 +57,8 @@ Pipeline::Pipeline(EventStore& store, PipelineOptions options)
     : store_(store),
       options_(std::move(options)),
       call_{.timeout = options_.timeout, .session = some_session()},
-      shared_(std::make_shared<Shared>()) {}
+      shared_(std::make_shared<Shared>()),
+      window_(options_.units_in_flight_max) {}
 
 Pipeline::~Pipeline() { wait_for_all(); }
 
@@ -85,13 +94,18 @@ Result<void> Pipeline::pump() {
       if (auto recovered = recover(std::move(*error)); !recovered) return recovered;
       continue;
     }
+    if (!sent_.empty() && was_repeated(*sent_.front())) {
+      if (auto taken = take_repeated(); !taken) return taken;
+      continue;
+    }
     if (waiting_.empty()) return {};
     if (options_.stop.stop_requested()) {
       wait_for_all();
       if (auto error = collect()) return std::unexpected(std::move(*error));
+      if (!sent_.empty()) continue;  // at a repeated one
       return std::unexpected(Error{.code = ErrorCode::kCancelled, .message = "interrupted"});
     }
-    const bool full = sent_.size() >= options_.units_in_flight_max ||
+    const bool full = sent_.size() >= window_ ||
                       (!sent_.empty() && bytes_in_flight_ >= options_.bytes_in_flight_max);
     if (full) {
       wait_for_an_answer();
@@ -112,6 +126,7 @@ Result<void> Pipeline::send_next() {
     // It is refused only when those before it are written, as the store would have.
     wait_for_all();
     if (auto error = collect()) return recover(std::move(*error));
+    if (!sent_.empty()) return {};  // at a repeated one, behind which this may come later
     return refuse_front(encoded.error());
   }
   sent_to_ = unit.tracked_to;
@@ -151,7 +166,11 @@ std::optional<Error> Pipeline::collect() {
       const std::lock_guard lock(shared_->mutex);
       auto& answer = sent_.front()->answer;
       if (!answer) return std::nullopt;
-      if (!answer->has_value()) error = answer->error();
+      if (!answer->has_value()) {
+        error = answer->error();
+      } else if ((*answer)->repeated) {
+        return std::nullopt;
+      }
     }
     if (error) return error;
     written(sent_.front()->unit);
@@ -165,26 +184,104 @@ void Pipeline::written(const Unit& unit) {
   totals_.events += unit.events.size();
   ++totals_.appends;
   totals_.tracked_to = std::max(totals_.tracked_to, unit.tracked_to);
+  window_ = std::min(window_ * 2, options_.units_in_flight_max);
+  not_stuck();
+}
+
+void Pipeline::not_stuck() {
   stuck_since_.reset();
   pause_ = milliseconds{0};
 }
 
-// The front failed with `error`. Everything behind it is waited for and goes back to be sent again,
-// but for what turns out to be written.
-Result<void> Pipeline::recover(Error error) {
+bool Pipeline::was_repeated(const Sent& sent) const {
+  const std::lock_guard lock(shared_->mutex);
+  return sent.answer && sent.answer->has_value() && (*sent.answer)->repeated;
+}
+
+// The front, and maybe some behind it, were in the log before they were sent: as this pipeline's
+// own, whose answer was lost, and then their tracking is stored; or from elsewhere, and then it is
+// stored here, once for all of them.
+Result<void> Pipeline::take_repeated() {
   wait_for_all();
+  const auto end =
+      std::ranges::find_if(sent_, [this](const auto& sent) { return !was_repeated(*sent); });
+  const auto count = static_cast<std::size_t>(end - sent_.begin());
+  const auto to = sent_[count - 1]->unit.tracked_to;
+  const auto before = track_up_to(to);
+  if (!before) return std::unexpected(before.error());
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto& sent = *sent_.front();
+    if (sent.unit.tracked_to <= *before) {
+      written(sent.unit);
+    } else {
+      ++totals_.repeated;
+    }
+    bytes_in_flight_ -= sent.bytes;
+    sent_.pop_front();
+  }
+  totals_.tracked_to = std::max(totals_.tracked_to, to);
+  if (*before >= to) return {};
+  // Where repeated and new ones alternate, few are sent only to be refused.
+  window_ = sent_.empty() ? std::min(window_ * 2, options_.units_in_flight_max) : count;
+  send_all_again();
+  return {};
+}
+
+// Stores that the source is done up to `position`, without events, unless that is known.
+Result<std::uint64_t> Pipeline::track_up_to(std::uint64_t position) {
+  for (std::optional<std::uint64_t> before;;) {
+    Error error;
+    if (const auto tracked = store_.tracked(options_.source); !tracked) {
+      error = tracked.error();
+    } else {
+      if (!before) before = *tracked;
+      if (*tracked >= position) return *before;
+      const auto stored = store_.append(
+          {.tracking = {{.source = options_.source, .position = position, .after = *tracked}}},
+          call_);
+      if (stored) {
+        not_stuck();
+        return *before;
+      }
+      error = stored.error();
+    }
+    // Whoever else was quicker has moved it: how far, the next question tells.
+    const bool again =
+        remedy(error.code) == Remedy::kRepeat || error.code == ErrorCode::kAlreadyTracked;
+    if (!again) return std::unexpected(std::move(error));
+    if (auto paused = pause(error); !paused) return std::unexpected(paused.error());
+  }
+}
+
+Result<void> Pipeline::close_at(std::uint64_t position) {
+  const auto before = track_up_to(position);
+  if (!before) return std::unexpected(before.error());
+  totals_.tracked_to = sent_to_ = std::max(*before, position);
+  return {};
+}
+
+// All of it is answered and not written, but for what turns out to be.
+void Pipeline::send_all_again() {
   while (!sent_.empty()) {
     waiting_.push_front(std::move(sent_.back()->unit));
     sent_.pop_back();
   }
   bytes_in_flight_ = 0;
   sent_to_ = totals_.tracked_to;
+}
+
+// The front failed with `error`. Everything behind it is waited for and goes back to be sent again,
+// but for what turns out to be written.
+Result<void> Pipeline::recover(Error error) {
+  wait_for_all();
+  send_all_again();
   if (is_about_this_append(error.code)) return refuse_front(error);
   const bool again =
       remedy(error.code) == Remedy::kRepeat || error.code == ErrorCode::kAlreadyTracked;
   if (!again) return std::unexpected(std::move(error));
   if (error.code == ErrorCode::kOverloaded)
-    options_.units_in_flight_max = std::max<std::size_t>(1, options_.units_in_flight_max / 2);
+    window_ = options_.units_in_flight_max =
+        std::max<std::size_t>(1, options_.units_in_flight_max / 2);
   return look_again(error);
 }
 

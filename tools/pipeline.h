@@ -9,6 +9,10 @@
 // another import of the same source. When an append fails, everything in flight is waited for,
 // tracked(source) says what was written, and the rest is sent again, the same events with the same
 // ids.
+//
+// An append that was in the log already, of another source, is answered `repeated` and stores no
+// tracking, so that everything behind it is refused. Then its tracking is stored alone, and what
+// stood behind it is sent again.
 #pragma once
 
 #include <chrono>
@@ -44,9 +48,13 @@ struct PipelineOptions {
 };
 
 struct PipelineTotals {
-  std::uint64_t events{}, appends{};
+  std::uint64_t events{}, appends{};  // written
+  std::uint64_t repeated{};           // appends that were there already, from elsewhere
   std::uint64_t tracked_to{};  // everything of the source up to here is written or was left out
 };
+
+// "3 appends were there already\n", or nothing.
+std::string told_repeated(const PipelineTotals& totals);
 
 // Threads: one; completions meet it in Shared.
 class Pipeline {
@@ -62,6 +70,8 @@ class Pipeline {
   // everything that was has its answer.
   Result<void> push(Unit unit);
   Result<void> finish();  // until everything pushed is written
+  // After finish(): the source is done up to `position`, the end of which was left out.
+  Result<void> close_at(std::uint64_t position);
 
   const PipelineTotals& totals() const { return totals_; }
 
@@ -73,13 +83,19 @@ class Pipeline {
   Result<void> send_next();
   void wait_for_an_answer();
   void wait_for_all();
-  std::optional<Error> collect();  // takes answers from the front; the error of the first failed
+  // Takes answers from the front, up to a repeated one; the error of the first failed.
+  std::optional<Error> collect();
+  bool was_repeated(const Sent& sent) const;
+  Result<void> take_repeated();
+  Result<std::uint64_t> track_up_to(std::uint64_t position);  // how far it had come before
+  void send_all_again();
   Result<void> recover(Error error);
   Result<void> look_again(const Error& error);
   Result<void> refuse_front(const Error& error);
   Result<void> pause(const Error& error);
   Error another_is_at_work(std::uint64_t tracked) const;
   void written(const Unit& unit);
+  void not_stuck();
 
   EventStore& store_;
   PipelineOptions options_;
@@ -90,6 +106,7 @@ class Pipeline {
   std::shared_ptr<Shared> shared_;
   PipelineTotals totals_{};
   std::uint64_t sent_to_ = 0;  // what is stored once everything sent is written
+  std::size_t window_;         // units in flight, fewer where repeated appends refuse what follows
   std::optional<std::chrono::steady_clock::time_point> stuck_since_{};
   std::chrono::milliseconds pause_{0};
 };

@@ -87,6 +87,19 @@ TEST_F(EsctlCopy, AStoreThatLostWhatWasCopiedIsSaidToHave) {
   EXPECT_NE(done.err.find("FROM does not reach so far"), std::string::npos) << done.err;
 }
 
+TEST_F(EsctlCopy, TwoStoresMayBeCopiedIntoEachOtherByTurns) {
+  ASSERT_EQ(esctl({"copy", "memory:from", "memory:to"}).code, 0);
+  to->append("b-there", {.type = "T"}).value();
+  const auto back = esctl({"copy", "memory:to", "memory:from"});
+  ASSERT_EQ(back.code, 0) << back.err;
+  EXPECT_NE(back.out.find("50 appends were there already"), std::string::npos) << back.out;
+  EXPECT_EQ(digest(*to), digest(*from));
+  EXPECT_EQ(esctl({"copy", "memory:to", "memory:from"}).out, "nothing new\n");
+  from->append("a-here", {.type = "T"}).value();
+  ASSERT_EQ(esctl({"copy", "memory:from", "memory:to"}).code, 0);
+  EXPECT_EQ(digest(*to), digest(*from));
+}
+
 TEST_F(EsctlCopy, FollowsUntilItIsStopped) {
   std::jthread user([this] {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));

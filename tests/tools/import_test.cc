@@ -257,6 +257,41 @@ TEST_F(EsctlImport, ACutOffFileEndsWithWhatWasWhole) {
   EXPECT_EQ(esctl({"count"}).out, "2010\n");
 }
 
+TEST_F(EsctlImport, AFileImportedUnderAnotherNameGoesOnWhereItGrows) {
+  ASSERT_EQ(esctl({"import", kSmall, "--commit-by", "correlationId"}).code, 0);
+  // Unpacked it is another file, with the same ids.
+  const auto text = esctl({"export", "--all"}).out;
+  const auto moved = directory.write("moved", text);
+  const auto done = esctl({"import", moved, "--commit-by", "correlationId"});
+  ASSERT_EQ(done.code, 0) << done.err;
+  EXPECT_EQ(done.out, "nothing new\n115 appends were there already\n");
+  EXPECT_EQ(esctl({"import", moved, "--commit-by", "correlationId"}).out, "nothing new\n");
+  directory.write("moved", text + line("grown"));
+  const auto grown = esctl({"import", moved, "--commit-by", "correlationId"});
+  EXPECT_EQ(grown.code, 0) << grown.err;
+  EXPECT_TRUE(grown.out.starts_with("1 events in 1 appends")) << grown.out;
+  EXPECT_EQ(esctl({"count"}).out, "2011\n");
+  // Grown and moved at once.
+  directory.write("again", text + line("grown", R"(,"id":"018f2c5e-0000-7000-8000-000000000009")"));
+  const auto again =
+      esctl({"import", directory.path("again"), "--commit-by", "correlationId", "--json"});
+  EXPECT_EQ(again.code, 0) << again.err;
+  const auto summary = nlohmann::json::parse(again.out);
+  EXPECT_EQ(summary["repeated"], 115);
+  EXPECT_EQ(summary["appends"], 1);
+  EXPECT_EQ(summary["tracked_to"], 2011);
+}
+
+TEST_F(EsctlImport, ALineRepeatedInTheFileIsTakenInOnce) {
+  const std::string id = R"(,"id":"018f2c5e-0000-7000-8000-000000000001")";
+  const auto text = line("a", id) + line("b") + line("a", id) + line("c");
+  const auto done = import(text, {"--commit-size", "1"});
+  EXPECT_EQ(done.code, 0) << done.err;
+  EXPECT_NE(done.out.find("1 append was there already"), std::string::npos) << done.out;
+  EXPECT_EQ(streams(), "a b c ");
+  EXPECT_EQ(import(text, {"--commit-size", "1"}).out, "nothing new\n");
+}
+
 TEST_F(EsctlImport, AStopEndsItAndItGoesOnLater) {
   esctl.stop.request_stop();
   EXPECT_EQ(import(line("a")).code, 1);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 
 #include "tests/fixtures/reference_store.h"
@@ -218,6 +219,118 @@ TEST_F(PipelineTest, RandomFaultsNeverLoseOrDoubleAUnit) {
     ASSERT_TRUE(done) << done.error().message;
     EXPECT_EQ(written(), up_to(kUnits)) << round;
   }
+}
+
+// Writes a unit with its ids, as another source did.
+class PipelineOfKnownUnits : public PipelineTest {
+ protected:
+  static Unit known_unit(std::uint64_t n) {
+    auto made = unit(n);
+    for (std::size_t i = 0; i < made.events.size(); ++i)
+      made.events[i].id = EventId::derive(EventId{}, 2 * n + i);
+    return made;
+  }
+  void write_elsewhere(std::uint64_t n) { store->append({.events = known_unit(n).events}).value(); }
+
+  Result<void> run_known(FlakyStore& flaky, PipelineOptions options = {}) {
+    options.source = "source";
+    Pipeline pipeline(flaky, std::move(options));
+    const auto begun = pipeline.begin();
+    if (!begun) return std::unexpected(begun.error());
+    Result<void> done;
+    for (auto n = *begun / 2 + 1; done && n <= kUnits; ++n) done = pipeline.push(known_unit(n));
+    if (done) done = pipeline.finish();
+    totals = pipeline.totals();
+    return done;
+  }
+};
+
+TEST_F(PipelineOfKnownUnits, WhatWasThereAlreadyIsPassedAndWhatFollowsIsWritten) {
+  for (std::uint64_t n = 1; n <= 40; ++n) write_elsewhere(n);
+  FlakyStore flaky(store, {});
+  const auto done = run_known(flaky);
+  ASSERT_TRUE(done) << done.error().message;
+  EXPECT_EQ(written(), up_to(kUnits));
+  EXPECT_EQ(totals.repeated, 40u);
+  EXPECT_EQ(totals.appends, kUnits - 40);
+  EXPECT_EQ(totals.events, 2 * (kUnits - 40));
+  EXPECT_EQ(totals.tracked_to, 2 * kUnits);
+  EXPECT_EQ(store->tracked("source").value(), 2 * kUnits);
+}
+
+TEST_F(PipelineOfKnownUnits, AllOfItThereAlreadyIsTrackedToItsEnd) {
+  for (std::uint64_t n = 1; n <= kUnits; ++n) write_elsewhere(n);
+  FlakyStore flaky(store, {});
+  ASSERT_TRUE(run_known(flaky));
+  EXPECT_EQ(totals.repeated, kUnits);
+  EXPECT_EQ(totals.appends, 0u);
+  EXPECT_EQ(store->tracked("source").value(), 2 * kUnits);
+}
+
+TEST_F(PipelineOfKnownUnits, ARepeatedOneWhoseTrackingIsStoredIsThePipelinesOwn) {
+  // Another pipeline of the same source was quicker with the same appends, one by one.
+  FlakyStore flaky(store, {});
+  flaky.before_append = [this](std::size_t number) {
+    if (number != 10) return;
+    auto made = known_unit(11);
+    store->append({.events = made.events, .tracking = {{"source", made.tracked_to}}}).value();
+  };
+  ASSERT_TRUE(run_known(flaky));
+  EXPECT_EQ(written(), up_to(kUnits));
+  EXPECT_EQ(totals.repeated, 0u);
+  EXPECT_EQ(totals.appends, kUnits);
+}
+
+TEST_F(PipelineOfKnownUnits, KnownOnesAnywhereAndFaultsNeverLoseOrDoubleAUnit) {
+  const auto seed = std::random_device{}();
+  SCOPED_TRACE(seed);
+  std::mt19937_64 random(seed);
+  const ErrorCode codes[] = {ErrorCode::kUnavailable, ErrorCode::kOverloaded,
+                             ErrorCode::kOutcomeUnknown};
+  for (int round = 0; round < 10; ++round) {
+    store = fixtures::make_reference_store();
+    std::uint64_t known = 0;
+    for (std::uint64_t n = 1; n <= kUnits; ++n) {
+      if (random() % 3 != 0) continue;
+      write_elsewhere(n);
+      ++known;
+    }
+    Faults faults;
+    for (std::size_t i = 0; i < 300; ++i) {
+      if (random() % 20 != 0) continue;
+      const auto code = codes[random() % std::size(codes)];
+      faults[i] = {code, code == ErrorCode::kOutcomeUnknown && random() % 2 == 0};
+    }
+    FlakyStore flaky(store, faults);
+    const auto done = run_known(flaky, {.units_in_flight_max = 1 + random() % 32});
+    ASSERT_TRUE(done) << done.error().message;
+    auto found = written();
+    std::ranges::sort(found);
+    EXPECT_EQ(found, up_to(kUnits)) << round;
+    EXPECT_EQ(totals.repeated + totals.appends, kUnits);
+    EXPECT_EQ(totals.repeated, known);
+    EXPECT_EQ(store->tracked("source").value(), 2 * kUnits);
+  }
+}
+
+TEST_F(PipelineOfKnownUnits, WhatCannotBeEncodedIsRefusedBehindWhatWasThereAlready) {
+  for (std::uint64_t n = 1; n <= 9; ++n) write_elsewhere(n);
+  FlakyStore flaky(store, {});
+  std::vector<std::uint64_t> left_out;
+  Pipeline pipeline(flaky, {.source = "source", .leave_out = [&](const Unit& unit, const Error&) {
+                              left_out.push_back(unit.tracked_to / 2);
+                              return true;
+                            }});
+  ASSERT_TRUE(pipeline.begin());
+  for (std::uint64_t n = 1; n <= 9; ++n) ASSERT_TRUE(pipeline.push(known_unit(n)));
+  auto bad = known_unit(10);
+  bad.events[1].stream = "";
+  ASSERT_TRUE(pipeline.push(std::move(bad)));
+  ASSERT_TRUE(pipeline.push(known_unit(11)));
+  ASSERT_TRUE(pipeline.finish());
+  EXPECT_EQ(left_out, std::vector<std::uint64_t>{10});
+  EXPECT_EQ(store->tracked("source").value(), 22u);
+  EXPECT_EQ(store->count(types({"A"})).value(), 10u);
 }
 
 TEST_F(PipelineTest, AStopEndsItWithEverythingSentAnswered) {
