@@ -12,6 +12,7 @@
 #include "storage/log.h"
 #include "storage/log_state.h"
 #include "storage/segment_file.h"
+#include "storage/store_lock.h"
 
 namespace esdb::storage {
 namespace {
@@ -128,12 +129,11 @@ Result<void> Log::State::check_in_place(const OpenSegment& segment) const {
   const auto gone = [](const std::string& what) -> Result<void> {
     return std::unexpected(
         Error{.code = ErrorCode::kReadOnly,
-              .message = what + " below the running store: it takes no more appends; put the file "
-                                "back, or restore the store from a backup, and open it again"});
+              .message = what + " below the running store: it takes no more appends; end whatever "
+                                "else uses the directory, put the file back, or restore the store "
+                                "from a backup, and open it again"});
   };
-  const auto lock_path = options.directory + "/LOCK";
-  if (const auto exists = io.exists(lock_path); exists && !*exists)
-    return gone(lock_path + " was removed");
+  if (const auto lost = lost_lock(io, options.directory, *lock); !lost.empty()) return gone(lost);
   auto file = io.open(path, OpenMode::kRead);
   if (!file && file.error().number == ENOENT) return gone(path + " was removed");
   if (!file) return {};

@@ -19,4 +19,9 @@ namespace esdb::storage {
 // The file that holds the lock; null where a store that is only read has no LOCK.
 Result<std::unique_ptr<File>> lock_store(Io& io, const LogOptions& options);
 
+// Whether LOCK is still the file that was locked to write: another process takes one that was put
+// in its place without meeting the lock. "/data/LOCK was replaced", "... was removed"; empty where
+// it is in place, or cannot be looked at.
+std::string lost_lock(Io& io, const std::string& directory, File& held);
+
 }  // namespace esdb::storage

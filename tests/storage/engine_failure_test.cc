@@ -224,7 +224,11 @@ TEST_F(EngineFailure, AFileThatIsReplacedBelowTheStoreEndsWriting) {
          std::filesystem::remove(segment(1));
          std::ofstream(segment(1), std::ios::binary) << std::string(kSegmentBytesMin, '\0');
        }},
-      {"LOCK was removed", [&] { std::filesystem::remove(path + "/LOCK"); }}};
+      {"LOCK was removed", [&] { std::filesystem::remove(path + "/LOCK"); }},
+      {"LOCK was replaced", [&] {
+         std::filesystem::remove(path + "/LOCK");
+         std::ofstream(path + "/LOCK") << "1\n\n1\n";
+       }}};
   for (const auto& [said_of_it, make] : ways) {
     SCOPED_TRACE(said_of_it);
     std::filesystem::remove_all(path);

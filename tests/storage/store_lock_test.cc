@@ -63,5 +63,18 @@ TEST_F(StoreLock, ReadingMakesNoFile) {
   EXPECT_FALSE(io_.exists("store/LOCK").value());
 }
 
+TEST_F(StoreLock, IsLostWhenItsFileIsRemovedOrReplaced) {
+  auto first = lock_store(io_, options(Access::kReadWrite));
+  ASSERT_TRUE(first.has_value());
+  EXPECT_EQ(lost_lock(io_, "store", **first), "");
+  ASSERT_TRUE(io_.remove("store/LOCK"));
+  EXPECT_EQ(lost_lock(io_, "store", **first), "store/LOCK was removed");
+  // By the same pid: a container has pids of its own.
+  auto second = lock_store(io_, options(Access::kReadWrite));
+  ASSERT_TRUE(second.has_value());
+  EXPECT_EQ(lost_lock(io_, "store", **first), "store/LOCK was replaced");
+  EXPECT_EQ(lost_lock(io_, "store", **second), "");
+}
+
 }  // namespace
 }  // namespace esdb::storage
