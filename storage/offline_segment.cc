@@ -14,6 +14,17 @@ std::unexpected<Error> no_store(const std::string& directory, const std::string&
                                .message = "there is no store in " + directory + why});
 }
 
+// No segment: never a store, or one whose index tells that there was a log.
+std::unexpected<Error> no_segment(Io& io, const OfflineLog& log, const std::string& directory,
+                                  const std::string& why) {
+  const auto indexed = io.exists(log.index_directory);
+  if (!indexed || !*indexed) return no_store(directory, why);
+  return std::unexpected(Error{.code = ErrorCode::kRefused,
+                               .message = "the store in " + directory +
+                                          ": it has an index but no log: " + directory +
+                                          "/log was deleted; restore the directory from a backup"});
+}
+
 std::unexpected<Error> unreadable(const std::string& path, IoError error) {
   return std::unexpected(
       Error{.code = ErrorCode::kCorrupt,
@@ -40,8 +51,9 @@ std::string uuid_text(const Uuid& id) { return to_string(EventId{id}); }
 Result<OfflineLog> look_at_log(Io& io, const std::string& directory) {
   const auto log_directory = directory + "/log";
   auto names = io.list(log_directory);
-  if (!names) return no_store(directory, ": " + log_directory + ", " + to_string(names.error()));
   OfflineLog log{.index_directory = directory + "/index"};
+  if (!names)
+    return no_segment(io, log, directory, ": " + log_directory + ", " + to_string(names.error()));
   bool has_secret = false;
   for (const auto& name : *names) {
     const auto number = parse_segment_name(name);
@@ -55,7 +67,8 @@ Result<OfflineLog> look_at_log(Io& io, const std::string& directory) {
     }
     log.segments.push_back(std::move(*segment));
   }
-  if (log.segments.empty()) return no_store(directory, ": " + log_directory + " has no segment");
+  if (log.segments.empty())
+    return no_segment(io, log, directory, ": " + log_directory + " has no segment");
   std::sort(log.segments.begin(), log.segments.end(),
             [](const auto& a, const auto& b) { return a.number < b.number; });
   for (auto& segment : log.segments) {

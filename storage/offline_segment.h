@@ -27,8 +27,8 @@ struct OfflineSegment {
   std::optional<FooterTail> tail{};  // needs the store's secret
 };
 
-// The segment files of a store, in order of number; kInvalidArgument when there are none. The
-// secret is taken from the first sound header.
+// The segment files of a store, in order of number; kInvalidArgument when there are none, kRefused
+// when an index tells that there were some. The secret is taken from the first sound header.
 struct OfflineLog {
   std::vector<OfflineSegment> segments{};
   Uuid store_id{};

@@ -2,8 +2,10 @@
 // may be damaged in any way; writes nothing, not even a lock's content.
 //
 // Threads: functions; any thread, one a directory. progress() is called by the same thread.
-// Errors:  kInvalidArgument (no store there), kLocked (a process has it open for writing),
-//          kUnsupported (a later format). Damage is no error: it is what is reported.
+// Errors:  kInvalidArgument (no store there), kRefused (its log was deleted), kLocked (a process
+// has
+//          it open for writing), kUnsupported (a later format). Damage is no error: it is what is
+//          reported.
 #pragma once
 
 #include <cstdint>

@@ -57,6 +57,14 @@ Result<void> can_be_made(const fs::path& directory) {
   return may_use(at, Purpose::kWrite);
 }
 
+bool holds_a_segment(const fs::path& log) {
+  std::error_code error;
+  for (fs::directory_iterator at(log, error), end; !error && at != end; at.increment(error)) {
+    if (at->path().extension() == ".seg") return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 Result<bool> is_there(const fs::path& path, std::string_view what_to_do) {
@@ -71,13 +79,14 @@ Result<void> check_directory(const std::string& directory, Purpose purpose) {
   const fs::path root(directory), log = root / "log";
   const auto there = is_there(log, kAsItsOwner);
   if (!there) return std::unexpected(there.error());
-  if (!*there) {
-    if (purpose == Purpose::kWrite) return can_be_made(root);
-    return no_store(fmt::format("there is no store at {}", directory));
-  }
+  if (!*there && purpose == Purpose::kWrite) return can_be_made(root);
   for (const auto& part : {root, log, root / "index"}) {
     if (auto may = may_use_all_in(part, purpose); !may) return may;
   }
+  // An index without a log is a store that lost it: the opening says so.
+  std::error_code ignored;
+  if (purpose == Purpose::kRead && !holds_a_segment(log) && !fs::exists(root / "index", ignored))
+    return no_store(fmt::format("there is no store at {}", directory));
   return {};
 }
 

@@ -6,6 +6,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 
 #include "tools/commands.h"
 #include "tools/directory.h"
@@ -30,18 +31,17 @@ void print_json(const Json& line, const Invocation& invocation) {
   invocation.out() << line.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n';
 }
 
+// From a position on, where the log's end is lost: nobody knows how far it went.
+bool has_no_end(const storage::Damage& damage) { return damage.first && !damage.last; }
+
 void print_for_programs(const storage::VerifyReport& report, const Invocation& invocation) {
   for (const auto& damage : report.damages) {
-    print_json({{"damage",
-                 {{"segment", damage.segment},
-                  {"file", damage.file},
-                  {"offset", damage.offset},
-                  {"first", damage.first.value},
-                  {"last", damage.last.value},
-                  {"what", damage.what},
-                  {"remedy", damage.remedy},
-                  {"acknowledged", damage.is_acknowledged}}}},
-               invocation);
+    Json told{{"segment", damage.segment}, {"file", damage.file},
+              {"offset", damage.offset},   {"first", damage.first.value},
+              {"last", damage.last.value}, {"what", damage.what},
+              {"remedy", damage.remedy},   {"acknowledged", damage.is_acknowledged}};
+    if (has_no_end(damage)) told.erase("last");
+    print_json({{"damage", std::move(told)}}, invocation);
   }
   print_json({{"sound", report.is_sound()},
               {"store_id", report.store_id},
@@ -66,9 +66,12 @@ void print_for_people(const storage::VerifyReport& report, const Invocation& inv
                  damage.is_acknowledged ? "damaged" : "torn tail", terminal)
         << fmt::format(": {} at byte {}: {}\n", printable(damage.file), damage.offset,
                        printable(damage.what));
-    if (damage.first)
+    if (has_no_end(damage)) {
+      out << fmt::format("  positions from {} on cannot be trusted\n", damage.first.value);
+    } else if (damage.first) {
       out << fmt::format("  positions {} to {} cannot be trusted\n", damage.first.value,
                          damage.last.value);
+    }
     if (!damage.remedy.empty()) out << "  " << printable(damage.remedy) << '\n';
   }
   Table table({{""}, {""}});

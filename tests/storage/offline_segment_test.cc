@@ -52,6 +52,13 @@ TEST_F(OfflineSegments, NoStoreIsSaidSo) {
   EXPECT_EQ(look_at_log(io_, "empty").error().code, ErrorCode::kInvalidArgument);
 }
 
+TEST_F(OfflineSegments, AnIndexWithoutALogTellsThatItWasDeleted) {
+  ASSERT_TRUE(io_.make_directory("lost/index"));
+  EXPECT_EQ(look_at_log(io_, "lost").error().code, ErrorCode::kRefused);
+  ASSERT_TRUE(io_.make_directory("lost/log"));
+  EXPECT_EQ(look_at_log(io_, "lost").error().code, ErrorCode::kRefused);
+}
+
 TEST_F(OfflineSegments, AWalkMeetsEveryFrame) {
   std::uint64_t end = 0;
   const auto found = walk(end);

@@ -198,6 +198,7 @@ TEST(Esctl, OnlyCommandsThatWriteMakeADirectoryIntoAStore) {
   EXPECT_EQ(esctl.open_options.create, Create::kIfMissing);
   EXPECT_EQ(esctl.open_options.access, Access::kReadWrite);
   std::filesystem::create_directories(directory.path("old/log"));
+  directory.write("old/log/00000001.seg", "");
   EXPECT_EQ(esctl({"count", "--store", directory.path("old")}).code, 0);
   EXPECT_EQ(esctl.open_options.create, Create::kNever);
   EXPECT_EQ(esctl.open_options.access, Access::kReadOnly);

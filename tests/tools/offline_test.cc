@@ -90,6 +90,48 @@ TEST_F(EsctlOffline, InspectShowsWhatIsDamagedToo) {
   EXPECT_NE(people.out.find("event 100 version 100"), std::string::npos) << people.out;
 }
 
+TEST_F(EsctlOffline, WhereTheEndOfTheLogIsLostNoLastPositionIsNamed) {
+  const auto line = nlohmann::json::parse(lines_of(esctl({"inspect", data, "--json"}).out)[0]);
+  const auto frame = nlohmann::json::parse(
+      lines_of(esctl({"inspect", data, "--segment", "1", "--json"}).out).at(50));
+  std::fstream file(line["file"].get<std::string>(),
+                    std::ios::binary | std::ios::in | std::ios::out);
+  const auto from = frame["offset"].get<std::int64_t>();
+  file.seekp(from);
+  file << std::string(static_cast<std::size_t>(line["frames_end"].get<std::int64_t>() - from), 0);
+  file.close();
+  const auto first = frame["first"].dump();
+  const auto done = esctl({"verify", data});
+  EXPECT_EQ(done.code, 65) << done.out << done.err;
+  EXPECT_NE(done.out.find("positions from " + first + " on cannot be trusted"), std::string::npos)
+      << done.out;
+  const auto damage =
+      nlohmann::json::parse(lines_of(esctl({"verify", data, "--json"}).out).front())["damage"];
+  EXPECT_EQ(damage["first"].dump(), first);
+  EXPECT_FALSE(damage.contains("last"));
+}
+
+TEST_F(EsctlOffline, ALogWithoutAnySegmentIsNoStoreOrOneThatLostIt) {
+  const auto made = directory.path("made");
+  std::filesystem::create_directories(made + "/log");
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"read", "--all", "--store", made},
+        {"verify", made},
+        {"inspect", made}}) {
+    const auto done = esctl(words);
+    EXPECT_EQ(done.code, 4) << words[0];
+    EXPECT_EQ(done.err, "esctl: there is no store at " + made + "\n");
+  }
+  std::filesystem::create_directories(made + "/index");
+  for (const auto* command : {"verify", "inspect"}) {
+    const auto done = esctl({command, made});
+    EXPECT_EQ(done.code, 65) << command << done.err;
+    EXPECT_NE(done.err.find("it has an index but no log"), std::string::npos) << done.err;
+  }
+  std::filesystem::remove_all(made + "/log");
+  EXPECT_EQ(esctl({"verify", made}).code, 65);
+}
+
 TEST_F(EsctlOffline, ADirectoryWithoutAStoreIsNoStore) {
   EXPECT_EQ(esctl({"verify", directory.path("none")}).code, 4);
   EXPECT_EQ(esctl({"inspect", directory.path("none")}).code, 4);
