@@ -128,7 +128,8 @@ Error in_options(Error error) {
   });
   if (at == kRenamed.end()) return error;
   error.message.replace(0, at->field.size(), at->option);
-  if (error.code == ErrorCode::kInvalidArgument) return usage(std::move(error.message)).error();
+  if (error.code == ErrorCode::kInvalidArgument || error.code == ErrorCode::kTooLarge)
+    return usage(std::move(error.message)).error();
   return error;
 }
 

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -95,7 +96,7 @@ class Import {
   JsonLineReader::Line line_{};
   Progress progress_;
   std::optional<std::uint64_t> bytes_{};
-  std::uint64_t left_out_ = 0, left_out_lines_ = 0;
+  std::uint64_t left_out_ = 0, left_out_lines_ = 0, left_out_to_ = 0;
   std::optional<Error> refusal_{};  // of the store, with the line it is about
   Pipeline pipeline_;
 };
@@ -131,7 +132,10 @@ Result<ExitCode> Import::run(std::istream& input, std::optional<std::uint64_t> b
       [this](const SpoiledGroup& group) { return take_spoiled(group); });
   auto read = read_lines(lines, *done, groups);
   // What was pushed before an error is still written: all of it comes before the line at fault.
-  const auto written = pipeline_.finish();
+  auto written = pipeline_.finish();
+  // Left out at the end, nothing that is written goes past it.
+  if (read && written && left_out_to_ > pipeline_.totals().tracked_to)
+    written = pipeline_.close_at(left_out_to_);
   progress_.clear();
   if (!read) return std::unexpected(explained(read.error()));
   if (!written) return std::unexpected(explained(written.error()));
@@ -185,6 +189,7 @@ Result<void> Import::take_spoiled(const SpoiledGroup& group) {
 void Import::tell_left_out(const SpoiledGroup& group) {
   ++left_out_;
   left_out_lines_ += group.lines;
+  left_out_to_ = group.last_line;
   progress_.clear();
   const auto& first = group.bad.front();
   if (invocation_.json()) {
@@ -214,8 +219,14 @@ BadLine Import::locate(const Unit& unit, const Error& error) const {
   for (std::size_t i = 0; i < unit.events.size(); ++i) {
     const auto alone = EncodedAppend::encode({.events = {unit.events[i]}});
     if (!alone) return {unit.places[i], alone.error().message};
-    if (error.message.find(to_string(unit.events[i].id)) != error.message.npos)
-      return {unit.places[i], error.message};
+    const auto& id = unit.events[i].id;
+    if (error.message.find(to_string(id)) == error.message.npos) continue;
+    // Twice in one append, it is the later line that should not be there.
+    const auto again = std::find_if(unit.events.begin() + static_cast<std::ptrdiff_t>(i) + 1,
+                                    unit.events.end(), [&id](const auto& e) { return e.id == id; });
+    const auto at =
+        again == unit.events.end() ? i : static_cast<std::size_t>(again - unit.events.begin());
+    return {unit.places[at], error.message};
   }
   if (unit.places.size() == 1) return {unit.places.front(), error.message};
   return {unit.places.front(),

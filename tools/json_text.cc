@@ -171,6 +171,31 @@ class Walk {
   std::size_t elements_ = 0;
 };
 
+// Whether the object or array that the text begins with ends before the text does. Of a text that
+// is malformed: brackets are counted, not matched.
+bool closes_early(std::string_view text) {
+  text = trimmed(text);
+  std::size_t depth = 0;
+  bool quoted = false;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const char byte = text[at];
+    if (quoted) {
+      at += byte == '\\' ? 1 : 0;
+      quoted = byte != '"';
+    } else if (byte == '{' || byte == '[') {
+      ++depth;
+    } else if (byte == '}' || byte == ']') {
+      if (depth <= 1) return depth == 1 && at + 1 < text.size();
+      --depth;
+    } else if (depth == 0) {
+      return false;
+    } else {
+      quoted = byte == '"';
+    }
+  }
+  return false;
+}
+
 // Bytes that are not UTF-8 are told before what else they break: a text in another encoding is
 // wrong in many ways, and mended in one.
 Error not_json(error_code error, std::string_view text) {
@@ -178,6 +203,10 @@ Error not_json(error_code error, std::string_view text) {
     return {
         .code = ErrorCode::kInvalidArgument,
         .message = "not UTF-8, in which JSON is written (UTF-16 or Latin-1 has to be converted)"};
+  if (closes_early(text))
+    return {.code = ErrorCode::kInvalidArgument,
+            .message = fmt::format("not JSON: something follows the {}",
+                                   trimmed(text).front() == '{' ? "object" : "array")};
   std::string_view reason;
   switch (error) {
     case error_code::EMPTY:
@@ -199,7 +228,7 @@ Error not_json(error_code error, std::string_view text) {
       reason = "it is not an object";
       break;
     case error_code::TRAILING_CONTENT:
-      reason = "more follows behind the value";
+      reason = "something follows the value";
       break;
     case error_code::T_ATOM_ERROR:
     case error_code::F_ATOM_ERROR:

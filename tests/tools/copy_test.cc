@@ -117,6 +117,10 @@ TEST_F(EsctlCopy, FollowsUntilItIsStopped) {
 TEST_F(EsctlCopy, RefusesToCopyAStoreIntoItself) {
   EXPECT_EQ(esctl({"copy", "memory:from", "memory:from"}).code, 2);
   EXPECT_EQ(esctl({"copy", "memory:from"}).code, 2);
+  const auto too_long =
+      esctl({"copy", "memory:from", "memory:to", "--source", std::string(256, 's')});
+  EXPECT_EQ(too_long.code, 2) << too_long.err;
+  EXPECT_TRUE(too_long.err.starts_with("esctl: --source: ")) << too_long.err;
   esctl.others["memory:again"] = from;
   EXPECT_EQ(esctl({"copy", "memory:from", "memory:again"}).code, 2);
 }

@@ -215,6 +215,26 @@ TEST_F(EsctlImport, MendedLinesComeInFromAFileOfTheirOwn) {
   EXPECT_NE(esctl({"import", "--help"}).out.find("another --source"), std::string::npos);
 }
 
+TEST_F(EsctlImport, BadLinesAtTheEndAreLeftOutOnce) {
+  const std::vector<std::string> options{"--commit-size", "1", "--continue-on-error"};
+  const auto text = line("a") + "broken\n" + "{}\n";
+  const auto first = import(text, options);
+  EXPECT_EQ(first.code, 1);
+  EXPECT_EQ(lines_of(first.err).size(), 2u) << first.err;
+  EXPECT_EQ(esctl({"tracking"}).out, "3  " + directory.path("lines") + "\n");
+  const auto again = import(text, options);
+  EXPECT_EQ(again.code, 0) << again.err;
+  EXPECT_EQ(again.out, "nothing new\n");
+  EXPECT_EQ(import(text + line("b"), options).code, 0);
+  EXPECT_EQ(streams(), "a b ");
+}
+
+TEST_F(EsctlImport, WhereAllIsLeftOutThereIsNoRate) {
+  const auto done = import("broken\n", {"--continue-on-error"});
+  EXPECT_EQ(done.code, 1);
+  EXPECT_TRUE(done.out.starts_with("nothing was written\n1 appends left out, 1 lines")) << done.out;
+}
+
 TEST_F(EsctlImport, WhatTheStoreRefusesIsToldWithItsLine) {
   const std::string id = R"(,"id":"018f2c5e-0000-7000-8000-000000000001")";
   ASSERT_EQ(esctl({"import", "-", "--source", "before"}, line("other", id)).code, 0);
@@ -234,8 +254,9 @@ TEST_F(EsctlImport, WhatTheStoreRefusesIsToldWithItsLine) {
 
 TEST_F(EsctlImport, TheSameIdTwiceInOneAppendIsRefused) {
   const std::string id = R"(,"id":"018f2c5e-0000-7000-8000-000000000001")";
-  const auto done = import(line("a", id) + line("b", id));
+  const auto done = import(line("x") + line("a", id) + line("b", id));
   EXPECT_NE(done.code, 0);
+  EXPECT_NE(done.err.find(directory.path("lines") + ":3: "), std::string::npos) << done.err;
   EXPECT_EQ(streams(), "");
 }
 

@@ -50,6 +50,19 @@ TEST(JsonText, AcceptsEveryJsonValue) {
     EXPECT_TRUE(accepted(text)) << text << ": " << JsonReader().check(text).error().message;
 }
 
+TEST(JsonText, WhatFollowsAnObjectIsSaidToFollowIt) {
+  for (const auto* text : {R"({"a":1} x)", R"({"a":"}\""}{"b":2})", "{},", R"({"a":[1]}])"}) {
+    const auto buffer = padded(text);
+    const auto line = std::string_view(buffer).substr(0, std::string_view(text).size());
+    EXPECT_EQ(JsonReader().members(line).error().message, "not JSON: something follows the object")
+        << text;
+    EXPECT_EQ(JsonReader().check(text).error().message, "not JSON: something follows the object")
+        << text;
+  }
+  EXPECT_EQ(JsonReader().check("[1] 2").error().message, "not JSON: something follows the array");
+  EXPECT_EQ(JsonReader().check("{\"a\":[1}").error().message.find("follows"), std::string::npos);
+}
+
 TEST(JsonText, RefusesWhatIsNoJson) {
   for (const auto* text : {"",          " ",        "nul",         "nulll",       "True",
                            "01",        "-",        "+1",          "1.",          ".5",
