@@ -241,6 +241,11 @@ Result<ExitCode> append(const AppendOptions& options, const Invocation& invocati
     return std::unexpected(std::move(error));
   }
   print(*appended, id, invocation);
+  if (!invocation.out())
+    return failed(
+        fmt::format("cannot write to the output; the event is written, at position {}, "
+                    "with id {}",
+                    appended->last.value, to_string(id)));
   return ExitCode::kOk;
 }
 

@@ -31,6 +31,13 @@ void add_globals(CLI::App& app, GlobalOptions& global) {
       ->capture_default_str();
 }
 
+// The message, without the violations that a list of them follows.
+std::string told_once(const Error& error) {
+  constexpr std::string_view kNotAppended = "not appended";
+  const bool listed = !error.violations.empty() && error.message.starts_with(kNotAppended);
+  return listed ? std::string(kNotAppended) : error.message;
+}
+
 void print_error(const Error& error, const Surroundings& around, const GlobalOptions& global) {
   if (global.json) {
     nlohmann::ordered_json line{{"error", std::string(name_of(error))}, {"message", error.message}};
@@ -46,7 +53,7 @@ void print_error(const Error& error, const Surroundings& around, const GlobalOpt
     around.err << line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << std::endl;
     return;
   }
-  around.err << "esctl: " << printable(error.message) << '\n';
+  around.err << "esctl: " << printable(told_once(error)) << '\n';
   for (const auto& violation : error.violations) {
     around.err << "  does not hold: " << printable(violation.what);
     if (violation.actual) around.err << " (it is at version " << violation.actual.value << ")";
@@ -63,6 +70,15 @@ Result<ExitCode> run_chosen(const Commands& commands, GlobalOptions& global,
   global.timeout_parsed = std::chrono::ceil<std::chrono::milliseconds>(*timeout);
   if (global.timeout_parsed.count() == 0) return usage("--timeout: it must be longer than 0");
   return (*commands.chosen())({.around = around, .global = global});
+}
+
+// What was printed and did not arrive is no success: whoever reads it would take a part for all.
+ExitCode once_it_arrived(ExitCode code, const Surroundings& around, const GlobalOptions& global) {
+  around.out.flush();
+  if (around.out || code != ExitCode::kOk) return code;
+  print_error(failed("cannot write to the output: what it should say did not all arrive").error(),
+              around, global);
+  return ExitCode::kError;
 }
 
 }  // namespace
@@ -100,13 +116,13 @@ ExitCode run(std::span<const std::string> words, const Surroundings& around) {
     app.parse(reversed);
   } catch (const CLI::Success& asked_for_text) {
     app.exit(asked_for_text, around.out, around.err);
-    return ExitCode::kOk;
+    return once_it_arrived(ExitCode::kOk, around, global);
   } catch (const CLI::ParseError& wrong) {
     global.json = ask_for_json(words);
     return tell(in_our_words(app, wrong));
   }
   const auto done = run_chosen(commands, global, around);
-  return done ? *done : tell(done.error());
+  return done ? once_it_arrived(*done, around, global) : tell(done.error());
 }
 
 }  // namespace esdb::tools

@@ -119,6 +119,24 @@ TEST(EsctlAppend, ACheckBeyondTheLogIsCalledAsItWasSaid) {
       << done.err;
 }
 
+TEST(EsctlAppend, WhatIsTooLongIsAUsageErrorAsWhatIsMalformed) {
+  RunEsctl esctl;
+  const std::string big(1000, 'x');
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"append", big, "--type", "T"},
+        {"append", "s", "--type", big},
+        {"append", "s", "--type", "T", "--tag", big},
+        {"append", "s", "--type", "T", "--check", big + "=none"},
+        {"read", big},
+        {"count", "--type", big},
+        {"count", "--tag", big},
+        {"info", big}}) {
+    const auto done = esctl(words);
+    EXPECT_EQ(done.code, 2) << words[0] << done.err;
+    EXPECT_NE(done.err.find("bytes"), std::string::npos) << done.err;
+  }
+}
+
 TEST(EsctlAppend, FilesThatCannotBeReadAreErrors) {
   RunEsctl esctl;
   const auto done = esctl({"append", "s", "--type", "T", "--data", "@/no/such/file"});
@@ -147,6 +165,7 @@ TEST(EsctlAppend, EveryCheckIsJudgedAndEveryViolationTold) {
       {"append", "b", "--type", "T", "--check", "a=1", "--check", "a=exists", "--expect", "7"});
   EXPECT_EQ(both.code, 3);
   EXPECT_EQ(testing::lines_of(both.err).size(), 3u) << both.err;
+  EXPECT_EQ(testing::lines_of(both.err).at(0), "esctl: not appended");
   const auto json =
       esctl({"append", "b", "--type", "T", "--check", "a=1", "--expect", "7", "--json"});
   EXPECT_EQ(json.code, 3);

@@ -200,19 +200,6 @@ TEST_F(EsctlProcess, ASocketThatMayNotBeUsedIsNoMissingServer) {
   EXPECT_EQ(run({"ping", "--store", "unix:" + path}), 4) << err();
 }
 
-TEST_F(EsctlProcess, ASubscriptionEndsWellOnCtrlC) {
-  ASSERT_EQ(run({"append", "s", "--type", "T", "--store", data}), 0) << err();
-  for (const int number : {SIGINT, SIGTERM}) {
-    const auto events = "events-" + std::to_string(number);
-    Process subscription({"subscribe", "--all", "--json", "--store", data}, directory.path(events));
-    for (int i = 0; i < 1000 && fixtures::read_file(directory.path(events)).empty(); ++i)
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    EXPECT_EQ(lines_of(fixtures::read_file(directory.path(events))).size(), 1u);
-    subscription.signal(number);
-    EXPECT_EQ(subscription.wait(), 0) << fixtures::read_file(directory.path(events + ".err"));
-  }
-}
-
 TEST_F(EsctlProcess, AnImportKilledAtAnyMomentGoesOn) {
   const auto seed = std::random_device{}();
   SCOPED_TRACE(seed);
@@ -242,6 +229,37 @@ TEST_F(EsctlProcess, AnImportKilledAtAnyMomentGoesOn) {
     return events;
   };
   EXPECT_EQ(exported(data), exported(whole));
+}
+
+TEST_F(EsctlProcess, WhatIsPrintedAndDoesNotArriveIsAnError) {
+  ASSERT_EQ(run({"append", "s", "--type", "T", "--store", data}), 0) << err();
+  const auto lines = directory.write("lines", R"({"stream":"s","type":"T"})"
+                                              "\n");
+  // A link, so that the errors beside it go to a file.
+  const auto full = directory.path("full");
+  std::filesystem::create_symlink("/dev/full", full);
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"count", "--store", data},
+                                                {"count", "--json", "--store", data},
+                                                {"read", "--all", "--store", data},
+                                                {"stats", "--store", data},
+                                                {"verify", data},
+                                                {"inspect", data},
+                                                {"import", lines, "--store", data},
+                                                {"copy", data, directory.path("other"), "--json"},
+                                                {"completion", "bash"},
+                                                {"--help"}}) {
+    EXPECT_EQ(Process(words, full).wait(), 1) << ::testing::PrintToString(words);
+    EXPECT_NE(fixtures::read_file(full + ".err").find("cannot write to the output"),
+              std::string::npos)
+        << ::testing::PrintToString(words);
+  }
+  const std::vector<std::string> append{"append", "t", "--type", "T", "--store", data};
+  EXPECT_EQ(Process(append, full).wait(), 1);
+  EXPECT_NE(fixtures::read_file(full + ".err").find("the event is written, at position 3"),
+            std::string::npos)
+      << fixtures::read_file(full + ".err");
+  EXPECT_EQ(run({"count", "t", "--store", data}), 0);
+  EXPECT_EQ(out(), "1\n");
 }
 
 TEST_F(EsctlProcess, CopiesOneDirectoryIntoAnother) {
