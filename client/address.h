@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <expected>
 #include <string>
 #include <string_view>
 
@@ -24,5 +25,8 @@ struct Address {
 // unix:PATH, esdb://HOST[:PORT]. kUnsupported for esdbs://, kInvalidArgument with the accepted
 // forms for everything else.
 Result<Address> parse_address(std::string_view url);
+
+// What is wrong with what a caller names as a store, and what every kind of store is named.
+std::unexpected<Error> invalid_url(std::string_view url, std::string_view why);
 
 }  // namespace esdb::client

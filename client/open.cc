@@ -11,20 +11,14 @@
 namespace esdb {
 namespace {
 
-std::unexpected<Error> invalid(std::string_view url, std::string_view why) {
-  return std::unexpected(Error{
-      .code = ErrorCode::kInvalidArgument,
-      .message = "\"" + std::string(url.substr(0, 200)) + "\": " + std::string(why) +
-                 "; a store is ./DIR, memory:, memory:NAME, unix:PATH or esdb://HOST[:PORT]"});
-}
-
 Result<std::unique_ptr<EventStore>> open_memory(std::string_view url, const OpenOptions& options) {
   const std::string name(url.substr(std::string_view("memory:").size()));
   if (name.empty()) return storage::open_memory(options);
   if (options.drive == Drive::kCaller)
-    return invalid(url,
-                   "a store that is shared by name drives itself: open it with kOwnThread, or "
-                   "memory: without a name");
+    return client::invalid_url(
+        url,
+        "a store that is shared by name drives itself: open it with kOwnThread, or "
+        "memory: without a name");
   return client::open_named_memory(name, [&]() { return storage::open_memory(options); });
 }
 
@@ -35,8 +29,9 @@ bool names_a_server(std::string_view url) {
 }  // namespace
 
 Result<std::unique_ptr<EventStore>> open(std::string_view url, const OpenOptions& options) {
-  if (url.empty()) return invalid(url, "the store is not named");
-  if (url.find('\0') != std::string_view::npos) return invalid(url, "it holds a NUL byte");
+  if (url.empty()) return client::invalid_url(url, "the store is not named");
+  if (url.find('\0') != std::string_view::npos)
+    return client::invalid_url(url, "it holds a NUL byte");
   if (url.starts_with("memory:")) return open_memory(url, options);
   if (names_a_server(url)) {
     auto address = client::parse_address(url);
@@ -44,8 +39,9 @@ Result<std::unique_ptr<EventStore>> open(std::string_view url, const OpenOptions
     return client::open_remote(*std::move(address), options);
   }
   if (url.find("://") != std::string_view::npos)
-    return invalid(url, "no store has addresses of that kind");
-  if (url.starts_with("tcp:")) return invalid(url, "a server's address is esdb://HOST:PORT");
+    return client::invalid_url(url, "no store has addresses of that kind");
+  if (url.starts_with("tcp:"))
+    return client::invalid_url(url, "a server's address is esdb://HOST:PORT");
   return storage::open_directory(std::string(url), options);
 }
 
