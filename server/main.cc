@@ -53,6 +53,28 @@ struct CommandLine {
   bool check_config = false;
 };
 
+bool looks_like_an_option(std::string_view word) { return word.size() > 1 && word[0] == '-'; }
+
+std::string message_of(const CLI::App& app, const CLI::ParseError& wrong) {
+  const std::string text = wrong.what();
+  const auto option = text.substr(0, text.find(':'));
+  const auto words = app.remaining(true);
+  switch (static_cast<CLI::ExitCodes>(wrong.get_exit_code())) {
+    case CLI::ExitCodes::ExtrasError:
+      if (words.empty()) return text;
+      return looks_like_an_option(words.front())
+                 ? "there is no option \"" + words.front() + "\""
+                 : "\"" + words.front() + "\" is one argument too many";
+    case CLI::ExitCodes::ArgumentMismatch:
+      if (text.find("At Most") != text.npos) return option + " is given more than once";
+      return option + " needs a value behind it";
+    case CLI::ExitCodes::ConversionError:
+      return "--check-config takes no value";  // the only option that is no text first
+    default:
+      return text;
+  }
+}
+
 // An exit code when there is nothing further to do.
 std::optional<int> parse(int argc, char** argv, CommandLine& line) {
   CLI::App app{"Serves a store's directory to other processes on this machine.", "esdb-server"};
@@ -88,8 +110,10 @@ std::optional<int> parse(int argc, char** argv, CommandLine& line) {
       ->type_name("LEVEL");
   try {
     app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? kOk : kUsage;
+  } catch (const CLI::Success& asked_for_text) {
+    return app.exit(asked_for_text);
+  } catch (const CLI::ParseError& wrong) {
+    return fail(kUsage, message_of(app, wrong) + "; see 'esdb-server --help'");
   }
   if (!data.empty()) line.said.data = {.value = data, .where = "--data"};
   for (auto& endpoint : listen)

@@ -138,6 +138,32 @@ TEST(ServerProcess, SaysWhetherItsSettingsAreSound) {
   EXPECT_NE(small.err.find("48MiB"), std::string::npos) << small.err;
 }
 
+TEST(ServerProcess, TellsWhatIsWrongWithItsCommandLine) {
+  const std::pair<std::vector<std::string>, std::string> wrong[] = {
+      {{"--dat", "x"}, "there is no option \"--dat\""},
+      {{"--data", "x", "y"}, "\"y\" is one argument too many"},
+      {{"--data"}, "--data needs a value behind it"},
+      {{"--data", "x", "--data", "y"}, "--data is given more than once"},
+      {{"--data", "x", "--check-config=maybe"}, "--check-config takes no value"}};
+  for (const auto& [words, what] : wrong) {
+    const auto answer = run_server(words);
+    EXPECT_EQ(answer.ended, Ended{.code = 2}) << what;
+    EXPECT_EQ(answer.err, "esdb-server: " + what + "; see 'esdb-server --help'\n");
+    EXPECT_EQ(answer.out, "");
+  }
+  const auto help = run_server({"--help"});
+  EXPECT_TRUE(help.ok()) << help.err;
+  EXPECT_NE(help.out.find("--check-config"), std::string::npos) << help.out;
+}
+
+TEST(ServerProcess, OfAFileInPlaceOfADirectoryAsksForAnother) {
+  const fixtures::ScratchDirectory scratch;
+  const auto answer = run_server(
+      {"--data", scratch.write("file", "text"), "--listen", "unix:" + scratch.path("x.sock")});
+  EXPECT_EQ(answer.ended, Ended{.code = 2}) << answer.err;
+  EXPECT_NE(answer.err.find("give another directory"), std::string::npos) << answer.err;
+}
+
 TEST(ServerProcess, ServesLoopbackAndNoOtherNetwork) {
   const fixtures::ScratchDirectory scratch;
   for (const auto* endpoint : {"tcp:0.0.0.0:0", "tcp:192.0.2.1:3732", "tcp:[::]:0"}) {
