@@ -71,14 +71,14 @@ Result<std::uint64_t> Pipeline::begin() {
 
 Result<void> Pipeline::push(Unit unit) {
   waiting_.push_back(std::move(unit));
-  auto pumped = pump();
+  auto pumped = pump(Repeated::kWhenFull);
   if (!pumped) waiting_.clear();
   return pumped;
 }
 
 Result<void> Pipeline::finish() {
   for (;;) {
-    if (auto pumped = pump(); !pumped) {
+    if (auto pumped = pump(Repeated::kAtOnce); !pumped) {
       waiting_.clear();
       return pumped;
     }
@@ -87,27 +87,33 @@ Result<void> Pipeline::finish() {
   }
 }
 
-// Sends until no unit waits.
-Result<void> Pipeline::pump() {
+bool Pipeline::is_full() const {
+  return sent_.size() >= window_ ||
+         (!sent_.empty() && bytes_in_flight_ >= options_.bytes_in_flight_max);
+}
+
+// Sends until no unit waits. Repeated ones at the front are taken many at a time, because storing
+// their tracking is a write of its own.
+Result<void> Pipeline::pump(Repeated when) {
   for (;;) {
     if (auto error = collect()) {
       if (auto recovered = recover(std::move(*error)); !recovered) return recovered;
       continue;
     }
-    if (!sent_.empty() && was_repeated(*sent_.front())) {
+    const bool stopped = options_.stop.stop_requested();
+    if ((when == Repeated::kAtOnce || stopped || is_full()) && !sent_.empty() &&
+        was_repeated(*sent_.front())) {
       if (auto taken = take_repeated(); !taken) return taken;
       continue;
     }
     if (waiting_.empty()) return {};
-    if (options_.stop.stop_requested()) {
+    if (stopped) {
       wait_for_all();
       if (auto error = collect()) return std::unexpected(std::move(*error));
       if (!sent_.empty()) continue;  // at a repeated one
       return std::unexpected(Error{.code = ErrorCode::kCancelled, .message = "interrupted"});
     }
-    const bool full = sent_.size() >= window_ ||
-                      (!sent_.empty() && bytes_in_flight_ >= options_.bytes_in_flight_max);
-    if (full) {
+    if (is_full()) {
       wait_for_an_answer();
       continue;
     }
@@ -126,7 +132,7 @@ Result<void> Pipeline::send_next() {
     // It is refused only when those before it are written, as the store would have.
     wait_for_all();
     if (auto error = collect()) return recover(std::move(*error));
-    if (!sent_.empty()) return {};  // at a repeated one, behind which this may come later
+    if (!sent_.empty()) return take_repeated();  // and then this one again
     return refuse_front(encoded.error());
   }
   sent_to_ = unit.tracked_to;

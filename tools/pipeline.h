@@ -78,8 +78,10 @@ class Pipeline {
  private:
   struct Sent;
   struct Shared;
+  enum class Repeated : std::uint8_t { kWhenFull, kAtOnce };
 
-  Result<void> pump();
+  Result<void> pump(Repeated when);
+  bool is_full() const;
   Result<void> send_next();
   void wait_for_an_answer();
   void wait_for_all();

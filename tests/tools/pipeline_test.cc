@@ -256,12 +256,16 @@ TEST_F(PipelineOfKnownUnits, WhatWasThereAlreadyIsPassedAndWhatFollowsIsWritten)
   EXPECT_EQ(totals.events, 2 * (kUnits - 40));
   EXPECT_EQ(totals.tracked_to, 2 * kUnits);
   EXPECT_EQ(store->tracked("source").value(), 2 * kUnits);
+  EXPECT_GT(flaky.most_waiting(), 10u);
 }
 
 TEST_F(PipelineOfKnownUnits, AllOfItThereAlreadyIsTrackedToItsEnd) {
   for (std::uint64_t n = 1; n <= kUnits; ++n) write_elsewhere(n);
   FlakyStore flaky(store, {});
+  std::size_t appends = 0;
+  flaky.before_append = [&](std::size_t) { ++appends; };
   ASSERT_TRUE(run_known(flaky));
+  EXPECT_EQ(appends, kUnits + 1);  // one that stores the tracking of all
   EXPECT_EQ(totals.repeated, kUnits);
   EXPECT_EQ(totals.appends, 0u);
   EXPECT_EQ(store->tracked("source").value(), 2 * kUnits);
