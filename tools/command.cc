@@ -107,6 +107,14 @@ Result<std::string> Invocation::store_url() const {
                   fmt::join(places, " or ")));
 }
 
+Result<void> Invocation::can_follow(const std::string& url, std::string_view option) const {
+  if (!is_directory_url(url)) return {};
+  return usage(
+      fmt::format("{} waits for what is written later, and nobody can write to {} while it is open "
+                  "here: serve it with esdb-server, and give its URL",
+                  option, url));
+}
+
 Result<std::shared_ptr<EventStore>> Invocation::open(Purpose purpose) const {
   const auto url = store_url();
   if (!url) return std::unexpected(url.error());

@@ -83,6 +83,9 @@ struct Invocation {
   Result<std::shared_ptr<EventStore>> open(Purpose purpose) const;
   Result<std::shared_ptr<EventStore>> open(const std::string& url, Purpose purpose) const;
   Result<std::string> store_url() const;
+  // A directory is opened as it is, and keeps writers out: there, nothing can come that `option`
+  // waits for.
+  Result<void> can_follow(const std::string& url, std::string_view option) const;
 };
 
 using Body = std::function<Result<ExitCode>(const Invocation&)>;

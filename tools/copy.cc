@@ -29,9 +29,11 @@ struct CopyArguments {
 constexpr const char* kExamples =
     "  esctl copy ./data unix:/run/esdb/esdb.sock\n"
     "  esctl copy unix:/run/esdb/esdb.sock ./orders --category order --follow\n\n"
-    "What was one append stays one append; ids and authors' times stay too. The store copied to "
-    "keeps\n"
-    "how far it has come (esctl tracking), so the same command again goes on where it stood.";
+    "What was one append stays one append; ids and authors' times stay too. Commit times become "
+    "new:\n"
+    "those of the store copied to, as its positions are. It keeps "
+    "how far it has come (esctl\n"
+    "tracking), so the same command again goes on where it stood.";
 
 // Appends made of the events that the selection finds in one append of the store copied from.
 class Copy {
@@ -137,6 +139,10 @@ Result<ExitCode> copy(const CopyArguments& arguments, const Invocation& invocati
   if (!query) return std::unexpected(query.error());
   if (are_one_place(arguments.from, arguments.to))
     return usage(fmt::format("FROM and TO are the same store, {}", arguments.from));
+  if (arguments.follow) {
+    if (auto can = invocation.can_follow(arguments.from, "--follow"); !can)
+      return std::unexpected(can.error());
+  }
   const auto from = invocation.open(arguments.from, Purpose::kRead);
   if (!from) return std::unexpected(from.error());
   const auto statistics = (*from)->statistics();

@@ -124,6 +124,14 @@ Result<void> check_read(const ReadArguments& arguments) {
   return {};
 }
 
+Result<std::shared_ptr<EventStore>> open_to_follow(std::string_view option,
+                                                   const Invocation& invocation) {
+  const auto url = invocation.store_url();
+  if (!url) return std::unexpected(url.error());
+  if (auto can = invocation.can_follow(*url, option); !can) return std::unexpected(can.error());
+  return invocation.open(*url, Purpose::kRead);
+}
+
 Result<ExitCode> read(const ReadArguments& arguments, const Invocation& invocation) {
   if (auto ok = check_read(arguments); !ok) return std::unexpected(ok.error());
   const auto query = to_query(arguments.selection, WhenEmpty::kRefuse);
@@ -131,7 +139,8 @@ Result<ExitCode> read(const ReadArguments& arguments, const Invocation& invocati
   auto options = to_read_options(arguments.range);
   if (!options) return std::unexpected(options.error());
   if (arguments.backwards) options->direction = Direction::kBackwards;
-  const auto store = invocation.open(Purpose::kRead);
+  const auto store =
+      arguments.follow ? open_to_follow("--follow", invocation) : invocation.open(Purpose::kRead);
   if (!store) return std::unexpected(store.error());
   if (arguments.last) {
     const auto head = read_last(**store, *query, *options, *arguments.last, invocation);
@@ -154,7 +163,9 @@ Result<ExitCode> subscribe(const ReadArguments& arguments, const Invocation& inv
   auto start = to_start(arguments.range);
   if (!start) return std::unexpected(start.error());
   if (arguments.from_end) start = Start::end();
-  const auto store = invocation.open(Purpose::kRead);
+  const auto store = arguments.until_caught_up
+                         ? invocation.open(Purpose::kRead)
+                         : open_to_follow("subscribe without --exit-when-caught-up", invocation);
   if (!store) return std::unexpected(store.error());
   return follow(**store, *query, *start, arguments.range.limit.value_or(~std::uint64_t{0}),
                 arguments, invocation);

@@ -9,6 +9,9 @@ namespace esdb::tools {
 
 using std::chrono::milliseconds;
 
+// Of following, after which an event is waited for anew: a server that is away is found out and
+// told.
+constexpr milliseconds kLongWait{2000};
 // Long enough for an answer on its way, short enough to find out that nothing more is there.
 constexpr milliseconds kShortWait{50};
 
@@ -17,7 +20,7 @@ bool is_interruption(const Error& error, const Invocation& invocation) {
 }
 
 Result<Batch> Reading::next() {
-  const auto wait = patience_ == Patience::kForever    ? kForever
+  const auto wait = patience_ == Patience::kForever    ? kLongWait
                     : patience_ == Patience::kToTheEnd ? kShortWait
                                                        : invocation_.global.timeout_parsed;
   for (;;) {

@@ -23,7 +23,7 @@ class Reading {
   Reading(Cursor cursor, const Invocation& invocation, Patience patience)
       : cursor_(std::move(cursor)), invocation_(invocation), patience_(patience) {}
 
-  // The next batch. kCancelled: the user stopped it.
+  // The next batch, which is empty where nothing came for a while. kCancelled: the user stopped it.
   Result<Batch> next();
 
  private:

@@ -143,6 +143,18 @@ TEST_F(EsctlRead, SubscribesUntilCaughtUpOrEnough) {
   EXPECT_EQ(positions({"subscribe", "--all", "--limit", "0"}), "");
 }
 
+TEST_F(EsctlRead, WhereNothingCanComeFollowingIsAUsageError) {
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"read", "--all", "--follow", "--store", "./data"},
+        {"subscribe", "--all", "--store", "./data"},
+        {"copy", "./data", "memory:to", "--follow"}}) {
+    const auto done = esctl(words);
+    EXPECT_EQ(done.code, 2) << words[0];
+    EXPECT_NE(done.err.find("serve it with esdb-server"), std::string::npos) << done.err;
+  }
+  EXPECT_TRUE(esctl.opened.empty());
+}
+
 TEST_F(EsctlRead, FollowsWhatIsWrittenLater) {
   std::jthread writer([store = esctl.store] {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
