@@ -83,10 +83,17 @@ Result<void> check_directory(const std::string& directory, Purpose purpose) {
   for (const auto& part : {root, log, root / "index"}) {
     if (auto may = may_use_all_in(part, purpose); !may) return may;
   }
-  // An index without a log is a store that lost it: the opening says so.
   std::error_code ignored;
-  if (purpose == Purpose::kRead && !holds_a_segment(log) && !fs::exists(root / "index", ignored))
+  const bool indexed = fs::exists(root / "index", ignored);
+  if (purpose == Purpose::kRead && !indexed && !holds_a_segment(log))
     return no_store(fmt::format("there is no store at {}", directory));
+  // Nothing to be opened is left, but it was a store.
+  if (!*there && indexed)
+    return std::unexpected(
+        Error{.code = ErrorCode::kRefused,
+              .message = fmt::format("the store in {}: it has an index but no log: {} was deleted; "
+                                     "restore the directory from a backup",
+                                     directory, log.string())});
   return {};
 }
 
