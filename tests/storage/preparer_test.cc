@@ -33,9 +33,9 @@ struct Prepares {
              .prepared_again = [this](RequestPtr r) { keep(r->failed ? "failed" : "again", r); },
              .answer =
                  [this](RequestPtr r, Result<Appended> result) {
-                   keep(result ? "answered" : "refused", r);
                    if (result) last = *result;
                    if (!result) codes.push_back(result.error().code);
+                   keep(result ? "answered" : "refused", r);  // whoever waits for it reads them
                  }}) {}
   ~Prepares() { preparer.close(); }
 
