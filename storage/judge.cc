@@ -69,11 +69,9 @@ std::optional<Position> first_above(const Query& query, Position after, Lookup& 
     if (!*found || *found > log.written()) break;
     const auto record = log.in_memory(*found);
     if (!record) return {};
-    // The postings hold the system's events too, under their types and tags.
+    // The walk meets the system's events, too, which only a query that names them finds.
     const RecordedEvent::Stored stored{.position = *found, .encoded = record->payload};
-    const bool matches = walk->is_everything() ? !is_system(protocol::stream_of(record->payload))
-                                               : query.matches(RecordedEvent(&stored));
-    if (matches) return *found;
+    if (query.matches(RecordedEvent(&stored))) return *found;
     from = found->value + 1;
   }
   return Position{};

@@ -200,8 +200,7 @@ Result<bool> Log::State::prepare_next(Moment now) {
   }
   if (!next_segment && !begin_next(now, *current)) return false;
   const auto header = next_segment->making.header();
-  // In memory nothing else is due.
-  auto file = next_segment->making.step(io.name() == "memory" ? header.segment_bytes : kZeroSlice);
+  auto file = next_segment->making.step(kZeroSlice);
   if (file && !*file) return true;
   const auto made = std::move(next_segment);  // a file that failed is removed without the lock
   std::lock_guard lock_guard(mutex);

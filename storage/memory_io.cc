@@ -34,17 +34,14 @@ class MemoryIo::Content {
     return bytes_;
   }
 
+  IoResult<void> reserve(std::size_t size) {
+    std::lock_guard lock(mutex_);
+    return map(size);
+  }
+
   IoResult<void> resize(std::size_t size) {
     std::lock_guard lock(mutex_);
-    const auto capacity = mappings_.empty() ? 0 : mappings_.back().size();
-    if (size > capacity) {
-      auto* memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE,
-                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-      if (memory == MAP_FAILED) return failed(ENOSPC);
-      const std::span mapping(static_cast<std::byte*>(memory), size);
-      if (!bytes_.empty()) std::memcpy(mapping.data(), bytes_.data(), bytes_.size());
-      mappings_.push_back(mapping);
-    }
+    if (auto mapped = map(size); !mapped) return mapped;
     bytes_ = mappings_.empty() ? std::span<std::byte>() : mappings_.back().first(size);
     return {};
   }
@@ -61,6 +58,19 @@ class MemoryIo::Content {
   }
 
  private:
+  // Room for so many bytes; with the mutex held.
+  IoResult<void> map(std::size_t size) {
+    if (size <= (mappings_.empty() ? 0 : mappings_.back().size())) return {};
+    auto* memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) return failed(ENOSPC);
+    const std::span mapping(static_cast<std::byte*>(memory), size);
+    if (!bytes_.empty()) std::memcpy(mapping.data(), bytes_.data(), bytes_.size());
+    mappings_.push_back(mapping);
+    bytes_ = mapping.first(bytes_.size());
+    return {};
+  }
+
   std::mutex mutex_;
   std::vector<std::span<std::byte>> mappings_{};
   std::span<std::byte> bytes_{};
@@ -102,7 +112,7 @@ class MemoryFile final : public File {
     return {};
   }
 
-  IoResult<void> reserve(std::uint64_t) override { return {}; }
+  IoResult<void> reserve(std::uint64_t bytes) override { return content_->reserve(bytes); }
   IoResult<void> allocate_zeroed(std::uint64_t bytes) override {
     if (content_->bytes().size() >= bytes) return {};
     return content_->resize(bytes);
