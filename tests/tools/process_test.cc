@@ -100,6 +100,17 @@ TEST_F(EsctlProcess, WorksOnADirectoryFromOneRunToTheNext) {
   EXPECT_EQ(run({"fly"}), 2);
 }
 
+// A Unix socket that takes connections and never answers; the caller closes it.
+int listen_and_say_nothing(const std::string& path) {
+  const int listening = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_un at{};
+  at.sun_family = AF_UNIX;
+  path.copy(at.sun_path, sizeof at.sun_path - 1);
+  EXPECT_EQ(::bind(listening, reinterpret_cast<const sockaddr*>(&at), sizeof at), 0);
+  EXPECT_EQ(::listen(listening, 4), 0);
+  return listening;
+}
+
 // A path that nobody may use while this lives.
 class Closed {
  public:
@@ -166,12 +177,7 @@ TEST_F(EsctlProcess, AStoreThatCannotBeMadeIsAnError) {
 
 TEST_F(EsctlProcess, AServerThatDoesNotAnswerIsNoMissingServer) {
   const auto path = directory.path("esdb.sock");
-  const int listening = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_un at{};
-  at.sun_family = AF_UNIX;
-  path.copy(at.sun_path, sizeof at.sun_path - 1);
-  ASSERT_EQ(::bind(listening, reinterpret_cast<const sockaddr*>(&at), sizeof at), 0);
-  ASSERT_EQ(::listen(listening, 4), 0);
+  const int listening = listen_and_say_nothing(path);
   EXPECT_EQ(run({"ping", "--store", "unix:" + path, "--timeout", "300ms", "--json"}), 1) << err();
   EXPECT_EQ(nlohmann::json::parse(err())["error"], "unavailable");
   ::close(listening);
@@ -180,12 +186,7 @@ TEST_F(EsctlProcess, AServerThatDoesNotAnswerIsNoMissingServer) {
 
 TEST_F(EsctlProcess, ASocketThatMayNotBeUsedIsNoMissingServer) {
   const auto path = directory.path("esdb.sock");
-  const int listening = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_un at{};
-  at.sun_family = AF_UNIX;
-  path.copy(at.sun_path, sizeof at.sun_path - 1);
-  ASSERT_EQ(::bind(listening, reinterpret_cast<const sockaddr*>(&at), sizeof at), 0);
-  ASSERT_EQ(::listen(listening, 1), 0);
+  const int listening = listen_and_say_nothing(path);
   {
     const Closed closed(path);
     const int code = run_without_powers({"ping", "--json", "--store", "unix:" + path});
