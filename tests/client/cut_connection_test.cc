@@ -8,7 +8,6 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <random>
 #include <thread>
 #include <vector>
 
@@ -16,6 +15,7 @@
 #include "tests/client/cutting_proxy.h"
 #include "tests/fixtures/reference_store.h"
 #include "tests/fixtures/scratch_directory.h"
+#include "tests/fixtures/test_run.h"
 #include "tests/server/running_server.h"
 
 namespace esdb::tests {
@@ -32,7 +32,7 @@ NewEvent numbered(int number) {
 class CutConnection : public testing::Test {
  protected:
   CutConnection()
-      : seed_(std::random_device{}()),
+      : seed_(fixtures::seed()),
         served_(fixtures::make_reference_store(OpenOptions{.drive = Drive::kCaller})),
         server_(*served_, {"unix:" + scratch_.path() + "/server"}) {
     std::cout << "seed " << seed_ << "\n";
@@ -70,7 +70,7 @@ class CutConnection : public testing::Test {
     return found;
   }
 
-  std::uint32_t seed_;
+  std::uint64_t seed_;
   fixtures::ScratchDirectory scratch_;
   std::unique_ptr<EventStore> served_;
   RunningServer server_;

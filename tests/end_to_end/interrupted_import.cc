@@ -1,9 +1,10 @@
 #include "tests/end_to_end/interrupted_import.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <iostream>
 #include <set>
+
+#include "tests/fixtures/test_run.h"
 
 namespace esdb::end_to_end {
 namespace {
@@ -17,9 +18,7 @@ std::string how_it_ended(Process& importer) {
 }  // namespace
 
 std::mt19937_64 random_from_printed_seed() {
-  const char* given = std::getenv("ESDB_SEED");
-  const auto seed =
-      given != nullptr ? std::strtoull(given, nullptr, 10) : std::uint64_t{std::random_device()()};
+  const auto seed = fixtures::seed();
   std::cout << "ESDB_SEED=" << seed << std::endl;
   return std::mt19937_64(seed);
 }

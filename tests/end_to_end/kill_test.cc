@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
-#include <cstdlib>
 #include <random>
 #include <string>
 
@@ -16,16 +15,12 @@
 #include "tests/end_to_end/server_process.h"
 #include "tests/end_to_end/writer_process.h"
 #include "tests/fixtures/scratch_directory.h"
+#include "tests/fixtures/test_run.h"
 
 namespace esdb::end_to_end {
 namespace {
 
 using std::chrono::milliseconds;
-
-int cycles(int by_default) {
-  const char* given = std::getenv("ESDB_KILL_CYCLES");
-  return given == nullptr ? by_default : std::atoi(given);
-}
 
 // Whoever was told of the last append, and forgot, appends it again.
 void expect_retry_of_the_last_is_recognised(EventStore& store, const Ledger& ledger) {
@@ -59,7 +54,7 @@ TEST(Kill, OfAProcessThatAppendsLosesNothingThatWasAcknowledged) {
   const fixtures::ScratchDirectory scratch;
   const auto directory = scratch.path("data");
   Ledger ledger;
-  for (int cycle = 0; cycle < cycles(15); ++cycle) {
+  for (std::size_t cycle = 0; cycle < fixtures::scaled(15); ++cycle) {
     WriterProcess writer(directory, {.seed = random()});
     // Mostly while it appends; at times while it opens the store.
     if (one_of_four(random) != 0) {
@@ -89,7 +84,7 @@ TEST(Kill, OfAServerLosesNothingThatWasAcknowledgedAndClientsGoOn) {
   ASSERT_TRUE(server.start()) << server.log();
   WriterProcess writer(server.url(), {.seed = random()});
   ASSERT_TRUE(writer.listen_until_open(ledger)) << writer.process().err();
-  for (int cycle = 0; cycle < cycles(15); ++cycle) {
+  for (std::size_t cycle = 0; cycle < fixtures::scaled(15); ++cycle) {
     // Mostly while it answers, which a client that backed off meets after a while; at times at
     // once.
     if (one_of_four(random) != 0) {

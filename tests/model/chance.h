@@ -10,9 +10,6 @@
 
 namespace esdb::model {
 
-// ESDB_SEED, or a new one: printed by whoever uses it.
-std::uint64_t seed_of_this_run();
-
 class Chance {
  public:
   explicit Chance(std::uint64_t seed) : engine_(seed) {}

@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "tests/fixtures/test_run.h"
 #include "tests/model/answers.h"
 #include "tests/model/chance.h"
 #include "tests/model/stores.h"
@@ -190,7 +191,7 @@ void expect_in_order(const Witness& log) {
 class Concurrency : public EveryStore {};
 
 TEST_P(Concurrency, WhatIsAcceptedHeldAtItsPlaceAndWhatIsRefusedHasItsReason) {
-  const auto seed = seed_of_this_run();
+  const auto seed = fixtures::seed();
   SCOPED_TRACE("ESDB_SEED=" + std::to_string(seed));
   std::vector<Actor> actors;
   for (int i = 0; i < kThreads; ++i)

@@ -1,9 +1,9 @@
 // Random histories: whatever is done to a store, it answers as the reference does.
-// ESDB_SEED repeats a run, ESDB_MODEL_STEPS makes it longer.
+// ESDB_SEED repeats a run, ESDB_TEST_SCALE makes it longer.
 #include <chrono>
-#include <cstdlib>
 #include <numeric>
 
+#include "tests/fixtures/test_run.h"
 #include "tests/model/chance.h"
 #include "tests/model/history.h"
 
@@ -61,9 +61,8 @@ Failure shorten(const Body& body, std::uint64_t seed, Steps steps, Failure failu
 class Model : public ::testing::TestWithParam<Body> {};
 
 TEST_P(Model, ARandomHistoryIsAnsweredAsByTheReference) {
-  const auto seed = seed_of_this_run();
-  const char* asked = std::getenv("ESDB_MODEL_STEPS");
-  Steps steps(asked != nullptr ? std::strtoull(asked, nullptr, 10) : kSteps);
+  const auto seed = fixtures::seed();
+  Steps steps(fixtures::scaled(kSteps));
   std::iota(steps.begin(), steps.end(), std::uint64_t{0});
   auto failure = run(GetParam(), seed, steps);
   if (!failure) return;

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "esdb/testing.h"
+#include "tests/fixtures/test_run.h"
 #include "tests/model/answers.h"
 #include "tests/model/chance.h"
 #include "tests/model/stores.h"
@@ -52,7 +53,7 @@ class Restart : public EveryStore {
 };
 
 TEST_P(Restart, LeavesEverythingAsItWas) {
-  const auto seed = seed_of_this_run();
+  const auto seed = fixtures::seed();
   SCOPED_TRACE("ESDB_SEED=" + std::to_string(seed));
   Chance chance(seed);
   for (int round = 0; round < 4; ++round) {
@@ -123,7 +124,7 @@ TEST_P(Restart, LetsASubscriptionGoOnFromItsCheckpoint) {
 }
 
 TEST_P(Restart, ShowsTheSameReadOnlyAndIsNotWrittenTo) {
-  const auto seed = seed_of_this_run();
+  const auto seed = fixtures::seed();
   SCOPED_TRACE("ESDB_SEED=" + std::to_string(seed));
   Chance chance(seed);
   write_some(chance);

@@ -9,6 +9,7 @@
 #include "client/remote_store.h"
 #include "tests/fixtures/reference_store.h"
 #include "tests/fixtures/scratch_directory.h"
+#include "tests/fixtures/test_run.h"
 #include "tests/server/raw_peer.h"
 #include "tests/server/running_server.h"
 
@@ -92,9 +93,9 @@ TEST_F(Stranger, WhoStallsWithinAMessageIsClosed) {
 }
 
 TEST_F(Stranger, RandomBytesCloseOnlyTheirOwnConnection) {
-  const auto seed = std::random_device{}();
+  const auto seed = fixtures::seed();
   std::cout << "seed " << seed << "\n";
-  std::mt19937 random(seed);
+  std::mt19937_64 random(seed);
   for (int i = 0; i < 100; ++i) {
     RawPeer peer(path());
     ASSERT_TRUE(peer.is_connected());

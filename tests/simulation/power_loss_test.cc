@@ -2,26 +2,15 @@
 #include <gtest/gtest.h>
 #include <malloc.h>
 
-#include <cstdlib>
 #include <iostream>
 #include <random>
 #include <string>
 
+#include "tests/fixtures/test_run.h"
 #include "tests/simulation/crash_run.h"
 
 namespace esdb::simulation {
 namespace {
-
-// How much more than the ordinary slice is done: ESDB_TEST_SCALE, 1 when it is not set.
-double scale() {
-  const char* text = std::getenv("ESDB_TEST_SCALE");
-  return text == nullptr ? 1 : std::atof(text);
-}
-
-std::uint64_t first_seed() {
-  const char* text = std::getenv("ESDB_SEED");
-  return text == nullptr ? std::random_device{}() : std::strtoull(text, nullptr, 10);
-}
 
 void tell(const std::string& what, const Figures& figures) {
   std::cout << what << ": " << figures.states << " states at " << figures.crash_points
@@ -45,7 +34,7 @@ CrashRun::Options blocks() {
 std::vector<Machine> machines() { return {{"sectors", sectors()}, {"blocks", blocks()}}; }
 
 // The ordinary slice takes fewer states of each crash point, and shorter workloads.
-bool is_slice() { return scale() < 10; }
+bool is_slice() { return fixtures::scale() < 10; }
 
 // Of every order of so many steps.
 template <class Each>
@@ -84,8 +73,8 @@ TEST(PowerLoss, LeavesNothingUnrecoverableInAnyStateOfAnyShortWorkload) {
 }
 
 TEST(PowerLoss, LosesNothingInLongLives) {
-  const auto first = first_seed();
-  const auto seeds = static_cast<std::uint64_t>(20 * scale());
+  const auto first = fixtures::seed();
+  const auto seeds = fixtures::scaled(20);
   for (const auto& machine : machines()) {
     auto options = machine.options;
     options.exhaustive = 4;

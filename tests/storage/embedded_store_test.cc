@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "tests/fixtures/scratch_directory.h"
+#include "tests/fixtures/test_run.h"
 
 namespace esdb::storage {
 namespace {
@@ -345,9 +346,9 @@ TEST(EmbeddedStore, CloseWaitsForWhatWasTakenUpAndItsCompletions) {
 }
 
 TEST(EmbeddedStore, CloseAmongBusyThreadsAnswersEveryOne) {
-  const auto seed = std::random_device{}();
+  const auto seed = fixtures::seed();
   SCOPED_TRACE("seed " + std::to_string(seed));
-  std::mt19937 random(seed);
+  std::mt19937_64 random(seed);
   for (int round = 0; round < 30; ++round) {
     auto store = memory({.timeout = kLong});
     std::atomic<int> asked{0}, answered{0};

@@ -10,6 +10,7 @@
 
 #include "storage/embedded_store.h"
 #include "tests/fixtures/scratch_directory.h"
+#include "tests/fixtures/test_run.h"
 
 namespace esdb::storage {
 namespace {
@@ -103,9 +104,9 @@ TEST(Engine, AReadOnlyStoreReadsAndRefusesAppends) {
 }
 
 TEST(Engine, WhatWasAcknowledgedIsThereAfterEveryRestart) {
-  const auto seed = std::random_device{}();
+  const auto seed = fixtures::seed();
   SCOPED_TRACE("seed " + std::to_string(seed));
-  std::mt19937 random(seed);
+  std::mt19937_64 random(seed);
   const fixtures::ScratchDirectory directory;
   const auto path = directory.path() + "/store";
   std::vector<std::string> written;

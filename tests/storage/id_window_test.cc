@@ -6,6 +6,8 @@
 #include <deque>
 #include <random>
 
+#include "tests/fixtures/test_run.h"
+
 namespace esdb::storage {
 namespace {
 
@@ -66,7 +68,7 @@ TEST(IdWindow, TheNewestOfTwoEventsWithOneIdIsFound) {
 }
 
 TEST(IdWindow, AgreesWithASimpleList) {
-  const auto seed = std::random_device{}();
+  const auto seed = fixtures::seed();
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937_64 random(seed);
   IdWindow window(300);

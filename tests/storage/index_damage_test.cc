@@ -9,6 +9,7 @@
 #include <fstream>
 #include <random>
 
+#include "tests/fixtures/test_run.h"
 #include "tests/storage/index_store.h"
 
 namespace esdb::storage {
@@ -77,7 +78,7 @@ Outcome look_in_child(IndexStore& store, const IndexOptions& options,
 }
 
 TEST(IndexDamage, NeverMakesAWrongAnswer) {
-  const std::uint64_t seed = std::random_device{}();
+  const std::uint64_t seed = fixtures::seed();
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937_64 random(seed);
   IndexStore store(seed);
@@ -94,9 +95,8 @@ TEST(IndexDamage, NeverMakesAWrongAnswer) {
   const auto index = options.directory, whole = store.directory.path() + "/whole";
   std::filesystem::copy(index, whole, std::filesystem::copy_options::recursive);
   ASSERT_EQ(look_in_child(store, options, truth), Outcome::kRight);
-  const char* rounds = std::getenv("ESDB_TEST_FLIPS");
   int ended = 0;
-  for (int i = 0; i < (rounds ? std::atoi(rounds) : 60); ++i) {
+  for (std::size_t i = 0; i < fixtures::scaled(60); ++i) {
     std::filesystem::remove_all(index);
     std::filesystem::copy(whole, index, std::filesystem::copy_options::recursive);
     const auto size = std::filesystem::file_size(index + "/data.mdb");

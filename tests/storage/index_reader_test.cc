@@ -8,6 +8,7 @@
 #include "storage/generation.h"
 #include "storage/index_commit.h"
 #include "tests/fixtures/scratch_directory.h"
+#include "tests/fixtures/test_run.h"
 
 namespace esdb::storage {
 namespace {
@@ -53,7 +54,7 @@ struct OneStream {
 };
 
 TEST(IndexReader, SeeksInListsOfAnyLength) {
-  const std::uint64_t seed = std::random_device{}();
+  const std::uint64_t seed = fixtures::seed();
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937_64 random(seed);
   for (const std::uint64_t count : {1, 127, 128, 129, 256, 257, 1000, 5000}) {

@@ -1,10 +1,12 @@
 // The part of Index that writes it anew, or on, from the log.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "storage/index_environment.h"
 #include "storage/index_rows.h"
+#include "tests/fixtures/test_run.h"
 #include "tests/storage/index_store.h"
 
 namespace esdb::storage {
@@ -31,7 +33,7 @@ struct IndexRebuild : ::testing::Test {
     return steps;
   }
 
-  IndexStore store{std::random_device{}()};
+  IndexStore store{fixtures::seed()};
 };
 
 TEST_F(IndexRebuild, MakesALookupWaitWhileTheLogIsFarAhead) {
@@ -85,9 +87,11 @@ TEST_F(IndexRebuild, FollowsDamageThatALookupFinds) {
   store.write(30);
   store.commit();
   store.write(10);
-  const auto& stream = store.history.frames()[0].events.empty()
-                           ? store.history.frames()[1].events.at(0).stream
-                           : store.history.frames()[0].events[0].stream;
+  const auto& frames = store.history.frames();
+  const auto& stream = std::find_if(frames.begin(), frames.end(),
+                                    [](const auto& frame) { return !frame.events.empty(); })
+                           ->events.front()
+                           .stream;
   store.index.reset();
   {
     auto environment =

@@ -8,10 +8,10 @@
 
 #include <filesystem>
 #include <fstream>
-#include <random>
 
 #include "storage/index_environment.h"
 #include "storage/index_reader.h"
+#include "tests/fixtures/test_run.h"
 #include "tests/storage/index_store.h"
 
 namespace esdb::storage {
@@ -21,10 +21,8 @@ LookupBound bound_of(const FrameMark& mark) {
   return {.frame = mark.frame_number, .position = mark.last};
 }
 
-std::uint64_t new_seed() { return std::random_device{}(); }
-
 TEST(Index, AnswersWithTheGenerationsWhatAWalkOverTheHistoryAnswers) {
-  const std::uint64_t seed = new_seed();
+  const std::uint64_t seed = fixtures::seed();
   SCOPED_TRACE("seed " + std::to_string(seed));
   IndexStore store(seed);
   store.open();
@@ -48,7 +46,7 @@ TEST(Index, AnswersWithTheGenerationsWhatAWalkOverTheHistoryAnswers) {
 }
 
 TEST(Index, GoesOnAfterARestartWhereItWas) {
-  const std::uint64_t seed = new_seed();
+  const std::uint64_t seed = fixtures::seed();
   SCOPED_TRACE("seed " + std::to_string(seed));
   IndexStore store(seed);
   for (int restart = 0; restart < 3; ++restart) {
@@ -65,7 +63,7 @@ TEST(Index, GoesOnAfterARestartWhereItWas) {
 }
 
 TEST(Index, IsBuiltAnewFromTheLogWhenItIsGone) {
-  IndexStore store(new_seed());
+  IndexStore store(fixtures::seed());
   store.open();
   store.write(50);
   store.commit();
@@ -90,7 +88,7 @@ TEST(Index, HoldsTheSameRowsWhereverItsGenerationsEnded) {
     }
     return rows;
   };
-  IndexStore store(new_seed());
+  IndexStore store(fixtures::seed());
   store.open();
   for (int i = 0; i < 40; ++i) {
     store.write(1 + store.history.random(5), 100);
@@ -106,7 +104,7 @@ TEST(Index, HoldsTheSameRowsWhereverItsGenerationsEnded) {
 }
 
 TEST(Index, IsDiscardedAfterAnOpenThatDidNotComeBack) {
-  IndexStore store(new_seed());
+  IndexStore store(fixtures::seed());
   store.open();
   store.write(20);
   store.commit();
@@ -119,7 +117,7 @@ TEST(Index, IsDiscardedAfterAnOpenThatDidNotComeBack) {
 }
 
 TEST(Index, ClaimsTheFrameItHasComeTo) {
-  IndexStore store(new_seed());
+  IndexStore store(fixtures::seed());
   EXPECT_EQ(Index::claimed_frame(store.options(), {}, Access::kReadWrite), 0) << "there is none";
   store.open();
   store.write(20);
@@ -140,7 +138,7 @@ TEST(Index, ClaimsTheFrameItHasComeTo) {
 }
 
 TEST(Index, RefusesALogThatHasLostWhatItProvesDurable) {
-  IndexStore store(new_seed());
+  IndexStore store(fixtures::seed());
   store.open();
   store.write(20);
   const auto kept = store.history.frames().back().mark;
@@ -167,7 +165,7 @@ TEST(Index, RefusesALogThatHasLostWhatItProvesDurable) {
 }
 
 TEST(Index, OpensReadOnlyWithoutWriting) {
-  IndexStore store(new_seed());
+  IndexStore store(fixtures::seed());
   store.open();
   store.write(20);
   store.commit();
@@ -202,7 +200,7 @@ TEST(Index, OpensReadOnlyWithoutWriting) {
 }
 
 TEST(Index, OpensAgainAfterAFailedCommitAndTakesTheSameGeneration) {
-  IndexStore store(new_seed());
+  IndexStore store(fixtures::seed());
   store.open();
   store.write(10);
   store.commit();
@@ -224,7 +222,7 @@ TEST(Index, OpensAgainAfterAFailedCommitAndTakesTheSameGeneration) {
 }
 
 TEST(Index, GivesItsDescriptorsToNoOtherProgram) {
-  IndexStore store(new_seed());
+  IndexStore store(fixtures::seed());
   store.open();
   store.write(10);
   store.commit();

@@ -5,6 +5,7 @@
 #include <map>
 #include <random>
 
+#include "tests/fixtures/test_run.h"
 #include "tests/storage/writer_setup.h"
 
 namespace esdb::storage {
@@ -12,7 +13,7 @@ namespace {
 
 class Looks : public ::testing::Test {
  protected:
-  Looks() : seed_(std::random_device{}()), random_(seed_) {
+  Looks() : seed_(fixtures::seed()), random_(seed_) {
     for (int i = 0; i < 400; ++i) {
       auto event = event_of("cat" + any(3) + "-" + any(40), "T" + any(5));
       if (random_() % 2 == 0) event.tags = {Tag("color", any(3)), Tag("size", any(2))};

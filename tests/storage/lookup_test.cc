@@ -3,10 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <random>
 #include <thread>
 
 #include "storage/generation.h"
+#include "tests/fixtures/test_run.h"
 #include "tests/storage/index_store.h"
 
 namespace esdb::storage {
@@ -17,7 +17,7 @@ LookupBound bound_of(const HistoryFrame& frame) {
 }
 
 TEST(Lookup, FindsInTheGenerationsWhatAWalkOverTheHistoryFinds) {
-  const std::uint64_t seed = std::random_device{}();
+  const std::uint64_t seed = fixtures::seed();
   SCOPED_TRACE("seed " + std::to_string(seed));
   TermHistory history(seed);
   TailIndex tail{FrameMark{}};

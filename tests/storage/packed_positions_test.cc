@@ -5,6 +5,8 @@
 #include <array>
 #include <random>
 
+#include "tests/fixtures/test_run.h"
+
 namespace esdb::storage {
 namespace {
 
@@ -46,7 +48,7 @@ TEST(PackedPositions, RefuseWhatIsCutOrLongerThanItMustBe) {
 }
 
 TEST(PackedPositions, GiveBackWhatWasPacked) {
-  const std::uint64_t seed = std::random_device{}();
+  const std::uint64_t seed = fixtures::seed();
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937_64 random(seed);
   for (const std::size_t count : {1, 2, 127, 128, 129}) {

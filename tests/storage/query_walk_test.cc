@@ -4,6 +4,7 @@
 
 #include <random>
 
+#include "tests/fixtures/test_run.h"
 #include "tests/storage/writer_setup.h"
 
 namespace esdb::storage {
@@ -11,7 +12,7 @@ namespace {
 
 class Walks : public ::testing::Test {
  protected:
-  Walks() : seed_(std::random_device{}()), random_(seed_) {
+  Walks() : seed_(fixtures::seed()), random_(seed_) {
     for (int i = 0; i < 600; ++i) {
       auto event = event_of("cat" + any(3) + "-" + any(8), "T" + any(4));
       while (random_() % 2 == 0) event.tags.emplace_back("tag" + any(6));

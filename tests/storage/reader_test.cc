@@ -7,6 +7,7 @@
 
 #include "storage/aligned_bytes.h"
 #include "storage/format.h"
+#include "tests/fixtures/test_run.h"
 #include "tests/storage/writer_setup.h"
 
 namespace esdb::storage {
@@ -16,7 +17,7 @@ namespace {
 class Reading : public ::testing::Test {
  protected:
   explicit Reading(std::size_t appends = 900, std::size_t data_bytes_max = 6'000)
-      : seed_(std::random_device{}()),
+      : seed_(fixtures::seed()),
         random_(seed_),
         setup_({.segment_bytes = 1 << 20, .background_inline = true}) {
     for (std::size_t i = 0; i < appends; ++i) {

@@ -2,8 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <random>
-
+#include "tests/fixtures/test_run.h"
 #include "tests/storage/lookup_against.h"
 #include "tests/storage/written_log.h"
 
@@ -11,7 +10,7 @@ namespace esdb::storage {
 namespace {
 
 TEST(Replay, GivesTheTailIndexThatTheWriterFilled) {
-  const std::uint64_t seed = std::random_device{}();
+  const std::uint64_t seed = fixtures::seed();
   SCOPED_TRACE("seed " + std::to_string(seed));
   TermHistory history(seed);
   WrittenLog log;

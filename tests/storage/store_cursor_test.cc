@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "storage/embedded_store.h"
+#include "tests/fixtures/test_run.h"
 
 namespace esdb::storage {
 namespace {
@@ -138,9 +139,9 @@ TEST_F(StoreCursors, CancelEndsTheNextInFlightAndNoOther) {
 }
 
 TEST_F(StoreCursors, ACancelThatMeetsANextAtAnyMomentIsNotLost) {
-  const auto seed = std::random_device{}();
+  const auto seed = fixtures::seed();
   SCOPED_TRACE("seed " + std::to_string(seed));
-  std::mt19937 random(seed);
+  std::mt19937_64 random(seed);
   auto cursor = subscription();
   std::atomic<bool> ended{false};
   std::jthread canceller([&] {

@@ -4,6 +4,7 @@
 #include <random>
 
 #include "tests/fixtures/scratch_directory.h"
+#include "tests/fixtures/test_run.h"
 #include "tests/tools/flaky_store.h"
 #include "tests/tools/run_esctl.h"
 
@@ -74,7 +75,7 @@ TEST_F(EsctlImport, LinesWithoutIdsAreTakenInOnceToo) {
 }
 
 TEST_F(EsctlImport, GoesOnWhereItWasInterruptedAndSaysWhere) {
-  const auto seed = std::random_device{}();
+  const auto seed = fixtures::seed();
   SCOPED_TRACE(seed);
   std::mt19937_64 random(seed);
   const auto whole = fixtures::make_reference_store();

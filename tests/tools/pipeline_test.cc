@@ -6,6 +6,7 @@
 #include <random>
 
 #include "tests/fixtures/reference_store.h"
+#include "tests/fixtures/test_run.h"
 #include "tests/tools/flaky_store.h"
 
 namespace esdb::tools {
@@ -201,7 +202,7 @@ TEST_F(PipelineTest, AnotherImportWithOtherAppendsEndsIt) {
 }
 
 TEST_F(PipelineTest, RandomFaultsNeverLoseOrDoubleAUnit) {
-  const auto seed = std::random_device{}();
+  const auto seed = fixtures::seed();
   SCOPED_TRACE(seed);
   std::mt19937_64 random(seed);
   const ErrorCode codes[] = {ErrorCode::kUnavailable, ErrorCode::kOverloaded, ErrorCode::kDiskFull,
@@ -286,7 +287,7 @@ TEST_F(PipelineOfKnownUnits, ARepeatedOneWhoseTrackingIsStoredIsThePipelinesOwn)
 }
 
 TEST_F(PipelineOfKnownUnits, KnownOnesAnywhereAndFaultsNeverLoseOrDoubleAUnit) {
-  const auto seed = std::random_device{}();
+  const auto seed = fixtures::seed();
   SCOPED_TRACE(seed);
   std::mt19937_64 random(seed);
   const ErrorCode codes[] = {ErrorCode::kUnavailable, ErrorCode::kOverloaded,

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "tests/fixtures/scratch_directory.h"
+#include "tests/fixtures/test_run.h"
 #include "tests/tools/run_esctl.h"
 
 namespace esdb::tools {
@@ -202,7 +203,7 @@ TEST_F(EsctlProcess, ASocketThatMayNotBeUsedIsNoMissingServer) {
 }
 
 TEST_F(EsctlProcess, AnImportKilledAtAnyMomentGoesOn) {
-  const auto seed = std::random_device{}();
+  const auto seed = fixtures::seed();
   SCOPED_TRACE(seed);
   std::mt19937_64 random(seed);
   for (int kills = 0; kills < 10; ++kills) {

@@ -5,6 +5,8 @@
 #include <limits>
 #include <random>
 
+#include "tests/fixtures/test_run.h"
+
 namespace esdb::tools {
 namespace {
 
@@ -28,7 +30,7 @@ TEST(Times, AreReadWithAnyOffsetAndPrecision) {
 }
 
 TEST(Times, OfEveryNanosecondThatFitsAreReadBack) {
-  const auto seed = std::random_device{}();
+  const auto seed = fixtures::seed();
   SCOPED_TRACE(seed);
   std::mt19937_64 random(seed);
   std::vector<std::int64_t> values{std::numeric_limits<std::int64_t>::min(),
