@@ -1,6 +1,7 @@
 #include "tests/simulation/crash_run.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <utility>
 
 namespace esdb::simulation {
@@ -10,7 +11,18 @@ constexpr int kDepthMax = 2;
 constexpr std::size_t kNestedStates = 3;  // of each crash point of a recovery
 
 constexpr const char* kStepNames[] = {"append",     "batch",      "pipeline", "roll",
-                                      "background", "power loss", "close"};
+                                      "background", "power loss", "close",    "index"};
+
+// Of the index of one state: gone when it has been looked at.
+struct Removed {
+  explicit Removed(std::string directory) : path(std::move(directory)) {}
+  ~Removed() {
+    if (!path.empty()) std::filesystem::remove_all(path);
+  }
+  Removed(const Removed&) = delete;
+  Removed& operator=(const Removed&) = delete;
+  const std::string path;
+};
 
 }  // namespace
 
@@ -31,10 +43,13 @@ Figures& Figures::operator+=(const Figures& other) {
 CrashRun::CrashRun(const Options& options, std::uint64_t seed)
     : options_(options),
       random_(seed),
-      machine_(std::make_unique<SimulatedIo>(options.disk, random_())) {}
+      machine_(std::make_unique<SimulatedIo>(options.disk, random_())) {
+  if (!options.scratch.empty()) recording_ = std::make_unique<IndexRecording>(new_directory());
+}
 
 CrashRun::~CrashRun() {
   machine_->at_crash_points({});
+  if (recording_) recording_->at_crash_points({});
   store_.reset();
 }
 
@@ -51,7 +66,9 @@ std::string CrashRun::run(const std::vector<Step>& workload) {
 
 std::string CrashRun::start() {
   machine_->at_crash_points([this] { look(); });
-  store_ = std::make_unique<SimulatedStore>(*machine_, options_.store);
+  if (recording_) recording_->at_crash_points([this] { look(); });
+  store_ = std::make_unique<SimulatedStore>(*machine_,
+                                            store_in(recording_ ? recording_->directory() : ""));
   return store_->open();
 }
 
@@ -74,8 +91,19 @@ std::string CrashRun::take(Step step) {
       shown_ = ledger_.acknowledged();
       return store_->open();
     }
+    case Step::kIndex:
+      return index();
   }
   return "no such step";
+}
+
+// A commit while a frame is under way, which it may not hold yet, and one of everything.
+std::string CrashRun::index() {
+  store_->put(ledger_.ask(1, 60));
+  store_->advance();
+  if (auto why = store_->index(); !why.empty()) return why;
+  if (auto why = store_->settle(); !why.empty()) return why;
+  return store_->index();
 }
 
 std::string CrashRun::append(std::size_t events, std::size_t bytes) {
@@ -108,10 +136,17 @@ std::string CrashRun::lose_power() {
   if (one_in(2)) store_->finish_one();
   if (!machine_->violation().empty()) return machine_->violation();
   auto after = machine_->after_power_loss(by_chance(machine_->undecided()), random_());
+  const auto directory = left_by_power_loss();
   shown_ = std::max(store_->shown(), ledger_.acknowledged());
   machine_->at_crash_points({});
+  if (recording_) recording_->at_crash_points({});
   store_.reset();
   machine_ = std::move(after);
+  if (recording_) {
+    const Removed before(recording_->directory());
+    recording_.reset();
+    recording_ = std::make_unique<IndexRecording>(directory);
+  }
   if (auto why = start(); !why.empty()) return why;
   if (store_->shown() < shown_) return "what was shown is gone";
   if (auto why = ledger_.cut(store_->shown()); !why.empty()) return why;
@@ -125,7 +160,9 @@ void CrashRun::look() {
   ++figures_.crash_points;
   const auto shown = std::max(shown_, store_->shown());
   for (auto& fates : choose(*machine_)) {
-    auto why = check(machine_->after_power_loss(fates, random_()), ledger_, shown, 1);
+    const Removed directory(left_by_power_loss());
+    auto why =
+        check(machine_->after_power_loss(fates, random_()), directory.path, ledger_, shown, 1);
     if (why.empty()) continue;
     found_ = "at crash point " + std::to_string(figures_.crash_points) + ", state " +
              std::to_string(figures_.states) + ": " + why;
@@ -143,6 +180,43 @@ std::vector<Fate> CrashRun::by_chance(const SimulatedIo::Undecided& undecided) {
     if (fates[i] > Fate::kNew && (whole || i >= undecided.sectors)) fates[i] = Fate::kNew;
   }
   return fates;
+}
+
+std::vector<Fate> CrashRun::of_the_index() {
+  std::vector<Fate> fates(recording_->undecided());
+  static constexpr Fate kAny[] = {Fate::kOld, Fate::kNew, Fate::kNew, Fate::kZero};
+  const auto kind = random_() % 4;
+  for (auto& fate : fates)
+    fate = kind == 0   ? Fate::kOld
+           : kind == 1 ? Fate::kNew
+                       : kAny[random_() % (kind == 2 ? 3 : std::size(kAny))];
+  return fates;
+}
+
+std::string CrashRun::new_directory() {
+  const auto directory = options_.scratch + "/" + std::to_string(++directories_);
+  std::filesystem::create_directory(directory);
+  return directory;
+}
+
+std::string CrashRun::left_by_power_loss() {
+  if (!recording_) return "";
+  auto directory = new_directory();
+  recording_->leave(directory, of_the_index());
+  return directory;
+}
+
+std::string CrashRun::copied(const std::string& directory) {
+  if (directory.empty()) return "";
+  auto copy = new_directory();
+  copy_directory(directory, copy);
+  return copy;
+}
+
+SimulatedStore::Options CrashRun::store_in(const std::string& directory) const {
+  auto options = options_.store;
+  options.directory = directory;
+  return options;
 }
 
 std::vector<std::vector<Fate>> CrashRun::choose(const SimulatedIo& machine) {
@@ -171,17 +245,18 @@ std::vector<std::vector<Fate>> CrashRun::choose(const SimulatedIo& machine) {
   return states;
 }
 
-std::string CrashRun::check(std::unique_ptr<SimulatedIo> machine, Ledger ledger, Position shown,
-                            int depth) {
+std::string CrashRun::check(std::unique_ptr<SimulatedIo> machine, const std::string& directory,
+                            Ledger ledger, Position shown, int depth) {
   ++figures_.states;
   if (depth > 1) ++figures_.nested_states;
-  SimulatedStore store(*machine, options_.store);
+  SimulatedStore store(*machine, store_in(directory));
   std::string nested;
   if (depth < kDepthMax && one_in(options_.nest_one_in))
     machine->at_crash_points([&] {
       for (std::size_t i = 0; i < kNestedStates && nested.empty(); ++i) {
         auto again = machine->after_power_loss(by_chance(machine->undecided()), random_());
-        nested = check(std::move(again), ledger, shown, depth + 1);
+        const Removed copy(copied(directory));
+        nested = check(std::move(again), copy.path, ledger, shown, depth + 1);
       }
     });
   auto why = store.open();
@@ -193,10 +268,11 @@ std::string CrashRun::check(std::unique_ptr<SimulatedIo> machine, Ledger ledger,
     return "shown up to " + to_string(shown) + ", there up to " + to_string(store.shown());
   if (why = ledger.cut(store.shown()); !why.empty()) return why;
   if (why = store.compare(ledger); !why.empty()) return why;
-  return one_in(4) ? goes_on(*machine, store, ledger) : "";
+  return one_in(4) ? goes_on(*machine, store, directory, ledger) : "";
 }
 
-std::string CrashRun::goes_on(SimulatedIo& machine, SimulatedStore& store, Ledger& ledger) {
+std::string CrashRun::goes_on(SimulatedIo& machine, SimulatedStore& store,
+                              const std::string& directory, Ledger& ledger) {
   store.drop();
   const auto bytes = machine.fingerprint();
   if (auto why = store.open(); !why.empty()) return "opened once more: " + why;
@@ -207,7 +283,8 @@ std::string CrashRun::goes_on(SimulatedIo& machine, SimulatedStore& store, Ledge
   if (auto why = store.settle(); !why.empty()) return "the next append: " + why;
   if (!asked.acknowledged) return "the next append was not acknowledged";
   auto after = machine.after_power_loss(by_chance(machine.undecided()), random_());
-  SimulatedStore again(*after, options_.store);
+  const Removed copy(copied(directory));
+  SimulatedStore again(*after, store_in(copy.path));
   if (auto why = again.open(); !why.empty()) return "after the next append: " + why;
   if (auto why = again.compare(ledger); !why.empty()) return "after the next append: " + why;
   return "";

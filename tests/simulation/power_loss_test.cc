@@ -2,10 +2,12 @@
 #include <gtest/gtest.h>
 #include <malloc.h>
 
+#include <filesystem>
 #include <iostream>
 #include <random>
 #include <string>
 
+#include "tests/fixtures/scratch_directory.h"
 #include "tests/fixtures/test_run.h"
 #include "tests/simulation/crash_run.h"
 
@@ -40,11 +42,11 @@ bool is_slice() { return fixtures::scale() < 10; }
 template <class Each>
 void each_workload(int length, const Each& each) {
   int count = 1;
-  for (int i = 0; i < length; ++i) count *= kStepKinds;
+  for (int i = 0; i < length; ++i) count *= kStepKindsOfLog;
   for (int number = 0; number < count; ++number) {
     std::vector<Step> workload;
-    for (int i = 0, rest = number; i < length; ++i, rest /= kStepKinds)
-      workload.push_back(static_cast<Step>(rest % kStepKinds));
+    for (int i = 0, rest = number; i < length; ++i, rest /= kStepKindsOfLog)
+      workload.push_back(static_cast<Step>(rest % kStepKindsOfLog));
     each(workload);
   }
 }
@@ -84,13 +86,42 @@ TEST(PowerLoss, LosesNothingInLongLives) {
     for (std::uint64_t seed = first; seed < first + seeds; ++seed) {
       std::mt19937_64 random(seed);
       std::vector<Step> workload;
-      for (int i = 0; i < 60; ++i) workload.push_back(static_cast<Step>(random() % kStepKinds));
+      for (int i = 0; i < 60; ++i)
+        workload.push_back(static_cast<Step>(random() % kStepKindsOfLog));
       CrashRun run(options, seed);
       ASSERT_EQ(run.run(workload), "")
           << machine.name << ", seed " << seed << ": " << to_string(workload);
       figures += run.figures();
     }
     tell(std::string(machine.name) + ", seeds from " + std::to_string(first), figures);
+  }
+}
+
+// The log and the index are cut at the same moment, each in its own way.
+TEST(PowerLoss, LeavesAnIndexThatTellsTheTruthBesideAnyLog) {
+  if (!std::filesystem::exists("/dev/shm"))
+    GTEST_SKIP() << "thousands of indexes need a directory in memory: /dev/shm is not there";
+  const fixtures::ScratchDirectory scratch(fixtures::memory_directory());
+  const auto first = fixtures::seed();
+  for (const auto& machine : machines()) {
+    auto options = machine.options;
+    options.scratch = scratch.path();
+    options.exhaustive = 2;
+    options.samples = 6;
+    options.look_one_in = 4;
+    options.nest_one_in = 16;
+    Figures figures;
+    for (std::uint64_t seed = first; seed < first + fixtures::scaled(1); ++seed) {
+      std::mt19937_64 random(seed);
+      std::vector<Step> workload;
+      for (int i = 0; i < 40; ++i) workload.push_back(static_cast<Step>(random() % kStepKinds));
+      CrashRun run(options, seed);
+      ASSERT_EQ(run.run(workload), "")
+          << machine.name << ", seed " << seed << ": " << to_string(workload);
+      figures += run.figures();
+    }
+    tell(std::string(machine.name) + " with an index, seeds from " + std::to_string(first),
+         figures);
   }
 }
 

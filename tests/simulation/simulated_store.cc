@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "protocol/encoded_event.h"
-#include "storage/prepare.h"
+#include "storage/lookup.h"
 #include "storage/recovery.h"
 #include "storage/replay.h"
 
@@ -17,7 +17,9 @@ using storage::Request;
 using storage::RequestPtr;
 
 constexpr std::string_view kSource = "importer";
-constexpr std::size_t kStreams = 3;
+constexpr std::string_view kType = "Happened";
+constexpr std::size_t kStreams = 3, kTags = 5;
+constexpr std::uint64_t kReplayEventsMax = 12;  // what is further behind is written to the index
 
 EventId id_of(std::uint64_t number) {
   EventId id;
@@ -29,8 +31,11 @@ EventId id_of(std::uint64_t number) {
 EncodedAppend encoded(const Asked& asked) {
   AppendRequest request;
   for (const auto& event : asked.events)
-    request.events.push_back(
-        {.stream = event.stream, .type = "Happened", .data = event.data, .id = event.id});
+    request.events.push_back({.stream = event.stream,
+                              .type = std::string(kType),
+                              .data = event.data,
+                              .tags = {event.tag},
+                              .id = event.id});
   if (asked.tracked != 0)
     request.tracking.push_back({.source = std::string(kSource), .position = asked.tracked});
   return EncodedAppend::encode(request).value();
@@ -47,6 +52,7 @@ Asked& Ledger::ask(std::size_t events, std::size_t bytes) {
     std::string data(bytes, static_cast<char>('a' + number % 26));
     asked.events.push_back({.id = id_of(number),
                             .stream = "stream-" + std::to_string(number % kStreams),
+                            .tag = "tag:" + std::to_string(number % kTags),
                             .data = std::move(data)});
   }
   if (numbers_ % 2 == 0) asked.tracked = numbers_;
@@ -82,16 +88,32 @@ SimulatedStore::~SimulatedStore() { drop(); }
 
 std::string SimulatedStore::open() {
   drop();
-  auto log = storage::open_log(io_, {.directory = "store",
-                                     .write_unit = options_.write_unit,
-                                     .segment_bytes = options_.segment_bytes,
-                                     .memory = kMemoryMin,
-                                     .append_bytes_max = options_.segment_bytes / 4});
+  storage::LogOptions options{.directory = "store",
+                              .write_unit = options_.write_unit,
+                              .segment_bytes = options_.segment_bytes,
+                              .memory = kMemoryMin,
+                              .append_bytes_max = options_.segment_bytes / 4};
+  const bool indexes = !options_.directory.empty();
+  if (indexes)
+    options.indexed_frame = [this](const storage::LogOptions::Known& known) {
+      return storage::Index::claimed_frame({.directory = options_.directory + "/index",
+                                            .store_id = known.store_id,
+                                            .seed = known.seed},
+                                           known.last_epoch_id, Access::kReadWrite);
+    };
+  auto log = storage::open_log(io_, options);
   if (!log) return log.error().message;
   log_ = std::move(*log);
-  tail_ = std::make_unique<storage::TailIndex>(storage::FrameMark{},
-                                               storage::TailOptions{.keeps_everything = true});
+  if (indexes)
+    if (auto why = open_index(); !why.empty()) return why;
+  tail_ =
+      std::make_unique<storage::TailIndex>(index_ ? index_->tail_begins() : storage::FrameMark{},
+                                           storage::TailOptions{.keeps_everything = !indexes});
   if (auto ok = storage::replay_tail(*log_, *tail_); !ok) return ok.error().message;
+  if (index_) {
+    indexer_ = std::make_unique<storage::Indexer>(*index_, *tail_, *log_);
+    if (auto why = rebuild(); !why.empty()) return why;
+  }
   window_ = std::make_unique<storage::IdWindow>(options_.window);
   auto ids = log_->recent_ids(options_.window);
   if (!ids) return ids.error().message;
@@ -112,13 +134,41 @@ std::string SimulatedStore::open() {
   return "";
 }
 
+std::string SimulatedStore::open_index() {
+  auto index = storage::Index::open({.directory = options_.directory + "/index",
+                                     .store_id = log_->store_id(),
+                                     .seed = log_->seed(),
+                                     .replay_events_max = kReplayEventsMax},
+                                    *log_);
+  if (!index) return index.error().message;
+  index_ = std::move(*index);
+  return "";
+}
+
+std::string SimulatedStore::rebuild() {
+  while (index_->needs_rebuild()) {
+    const auto step = index_->rebuild_step(*log_);
+    if (!step) return step.error().message;
+  }
+  return "";
+}
+
+std::string SimulatedStore::index() {
+  if (!index_) return "";
+  tail_->freeze();
+  for (;;) {
+    auto did = indexer_->step();
+    if (!did) return did.error().message;
+    if (!*did) return "";
+  }
+}
+
 storage::Writer::Tells SimulatedStore::tells() {
   return {.answer = [](RequestPtr made) { made->done(std::move(made->answer)); },
           .answered = [this](storage::Writer::Settled s) { inbox_->settled(s.bytes, s.count); },
           .prepare_again =
               [this](RequestPtr made) {
-                if (auto ok = prepare(*made, {*log_, *tail_, nullptr}); !ok)
-                  made->failed = ok.error();
+                if (auto ok = prepare(*made, sources()); !ok) made->failed = ok.error();
                 inbox_->put_again(std::move(made));
               },
           .answer_from_log =
@@ -144,7 +194,7 @@ void SimulatedStore::put(Asked& asked) {
     else if (failed_.empty())
       failed_ = result.error().message;
   };
-  if (auto ok = prepare(*request, {*log_, *tail_, nullptr}); !ok) {
+  if (auto ok = prepare(*request, sources()); !ok) {
     failed_ = ok.error().message;
     return;
   }
@@ -194,7 +244,9 @@ void SimulatedStore::drop() {
   ring_.reset();
   inbox_.reset();
   window_.reset();
+  indexer_.reset();
   tail_.reset();
+  index_.reset();
   log_.reset();
   failed_.clear();
   open_answers_ = 0;
@@ -203,22 +255,47 @@ void SimulatedStore::drop() {
 std::string SimulatedStore::compare(const Ledger& ledger) const {
   std::vector<const Asked::Event*> known;
   std::vector<std::size_t> ends;
-  std::map<std::string, std::uint64_t> versions;
   std::uint64_t tracked = 0;
   for (const auto& asked : ledger.asked()) {
-    for (const auto& event : asked.events) {
-      known.push_back(&event);
-      ++versions[event.stream];
-    }
+    for (const auto& event : asked.events) known.push_back(&event);
     ends.push_back(known.size());
     tracked = std::max(tracked, asked.tracked);
   }
   if (auto why = compare_events(known, ends); !why.empty()) return why;
-  for (const auto& [stream, version] : versions) {
-    const auto head = tail_->stream_head(storage::term(storage::TermClass::kStream, stream));
-    if (!head || head->version.value != version) return "the head of " + stream + " is wrong";
+  return compare_terms(known, tracked);
+}
+
+std::string SimulatedStore::compare_terms(const std::vector<const Asked::Event*>& known,
+                                          std::uint64_t tracked) const {
+  using storage::TermClass;
+  std::map<std::pair<TermClass, std::string>, std::vector<std::uint64_t>> terms;
+  for (std::size_t i = 0; i < known.size(); ++i) {
+    terms[{TermClass::kStream, known[i]->stream}].push_back(i + 1);
+    terms[{TermClass::kTag, known[i]->tag}].push_back(i + 1);
+    terms[{TermClass::kType, std::string(kType)}].push_back(i + 1);
   }
-  if (tail_->tracked(kSource).value_or(0) != tracked) return "the tracking position is wrong";
+  auto lookup = storage::Lookup::begin(*log_, *tail_, index_.get());
+  if (!lookup) return lookup.error().message;
+  for (const auto& [name, positions] : terms) {
+    auto found = lookup->postings(storage::term(name.first, name.second));
+    if (!found) return found.error().message;
+    if (found->count() != positions.size())
+      return name.second + " is said to be on " + std::to_string(found->count()) +
+             " events, not on " + std::to_string(positions.size());
+    Position at = 0;
+    for (const auto expected : positions) {
+      auto next = found->seek(at.value + 1);
+      if (!next) return next.error().message;
+      if (next->value != expected) return name.second + " is not found at its positions";
+      at = *next;
+    }
+  }
+  const auto streams = lookup->stream_count();
+  const auto is_stream = [](const auto& named) { return named.first.first == TermClass::kStream; };
+  if (!streams || *streams != static_cast<std::uint64_t>(std::ranges::count_if(terms, is_stream)))
+    return "streams are miscounted";
+  const auto position = lookup->tracked(kSource);
+  if (!position || *position != tracked) return "the tracking position is wrong";
   return "";
 }
 

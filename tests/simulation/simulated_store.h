@@ -1,5 +1,6 @@
 // SimulatedStore: the real recovery, log, tail index, window of ids and writer over a SimulatedIo,
-// stepped by hand, and a ledger of what was asked of it and what it answered.
+// and on demand the real index and indexer over LMDB in a directory, stepped by hand; and a ledger
+// of what was asked of it and what it answered.
 //
 // Threads: one.
 #pragma once
@@ -10,6 +11,9 @@
 #include <string>
 #include <vector>
 
+#include "storage/index.h"
+#include "storage/indexer.h"
+#include "storage/prepare.h"
 #include "storage/writer.h"
 #include "tests/fixtures/simulated_io.h"
 
@@ -23,6 +27,7 @@ struct Asked {
   struct Event {
     EventId id{};
     std::string stream{};
+    std::string tag{};
     std::string data{};
   };
   std::vector<Event> events{};
@@ -54,6 +59,8 @@ class SimulatedStore {
     std::size_t window = 64;         // ids
     std::size_t pipeline_bytes = 1;  // every append may be a frame of its own, up to four under way
     std::size_t write_unit = 0;
+    // Of the index; empty: there is none, and the tail index holds everything.
+    std::string directory{};
   };
   SimulatedStore(SimulatedIo& io, const Options& options) : io_(io), options_(options) {}
   ~SimulatedStore();
@@ -75,21 +82,30 @@ class SimulatedStore {
   std::string settle();
   // One step of what is due now, or would be in an hour.
   std::string background();
+  // What is in memory goes into the index, as far as the indexer takes it.
+  std::string index();
   std::string close();  // with the clean mark
   void drop();          // as a process that is killed
 
-  // "" when the log holds exactly what the ledger does, and the tail index its heads and tracking.
+  // "" when the log holds exactly what the ledger does, and every look-up finds it.
   std::string compare(const Ledger& ledger) const;
 
  private:
+  std::string open_index();
+  std::string rebuild();
+  storage::Sources sources() const { return {*log_, *tail_, index_.get()}; }
   storage::Writer::Tells tells();
   std::string compare_events(const std::vector<const Asked::Event*>& known,
                              const std::vector<std::size_t>& ends) const;
+  std::string compare_terms(const std::vector<const Asked::Event*>& known,
+                            std::uint64_t tracked) const;
 
   SimulatedIo& io_;
   const Options options_;
   std::unique_ptr<storage::Log> log_{};
+  std::unique_ptr<storage::Index> index_{};
   std::unique_ptr<storage::TailIndex> tail_{};
+  std::unique_ptr<storage::Indexer> indexer_{};
   std::unique_ptr<storage::IdWindow> window_{};
   std::unique_ptr<storage::Inbox> inbox_{};
   std::unique_ptr<storage::Ring> ring_{};
