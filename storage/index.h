@@ -82,6 +82,10 @@ class Index {
   // is to be brought up to the log's end first, as far as that goes.
   Result<void> fall_behind(const Log& log, const Error& why);
 
+  // To be built anew from the whole log, whatever it holds: rebuild_step() does it, and until it is
+  // finished the one that is there stays where it is. Before there is a tail index.
+  Result<void> give_up(const Log& log);
+
   // ---- the indexer
   // Entries, meta row and mark in one transaction, durable when it returns. A failure is aborted
   // and the environment reopened: commit the same generation again.

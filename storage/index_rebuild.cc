@@ -101,6 +101,16 @@ Result<void> Index::fall_behind(const Log& log, const Error& why) {
   return {};
 }
 
+Result<void> Index::give_up(const Log& log) {
+  auto last = log.frame(log.durable_frame());
+  if (!last) return std::unexpected(last.error());
+  state_->begin_again();
+  state_->set_target(last->value_or(FrameMark{}));
+  const std::lock_guard lock(state_->mutex);
+  state_->mark = {};
+  return {};
+}
+
 std::optional<Error> Index::rebuild_failure() const {
   if (state_->phase.load(std::memory_order_acquire) == State::Phase::kReady) return std::nullopt;
   const std::lock_guard lock(state_->mutex);

@@ -14,6 +14,7 @@ void add_looking(
     Commands& commands);  // streams, info, types, categories, tags, tracking, stats, ping
 void add_verify(Commands& commands);
 void add_inspect(Commands& commands);
+void add_rebuild_index(Commands& commands);
 void add_completion(Commands& commands);
 
 }  // namespace esdb::tools

@@ -136,8 +136,36 @@ TEST_F(EsctlOffline, ALogWithoutAnySegmentIsNoStoreOrOneThatLostIt) {
     EXPECT_EQ(esctl(words).code, 65) << words[0];
 }
 
+TEST_F(EsctlOffline, RebuildIndexMakesTheIndexAnew) {
+  std::filesystem::remove_all(data + "/index");
+  const auto done = esctl({"rebuild-index", data});
+  EXPECT_EQ(done.code, 0) << done.err;
+  EXPECT_TRUE(done.out.starts_with("built the index of 100 events in ")) << done.out;
+  EXPECT_TRUE(std::filesystem::exists(data + "/index/data.mdb"));
+  const auto line = nlohmann::json::parse(esctl({"rebuild-index", data, "--json"}).out);
+  EXPECT_EQ(line["events"], 100);
+  EXPECT_GT(line["events_per_second"], 0);
+  EXPECT_GT(line["index_bytes"], 0);
+}
+
+TEST_F(EsctlOffline, RebuildIndexOfAStoreThatIsOpenIsLocked) {
+  const auto store = open(data).value();
+  const auto done = esctl({"rebuild-index", data});
+  EXPECT_EQ(done.code, 1) << done.err;
+  EXPECT_NE(done.err.find("is in use by process"), std::string::npos) << done.err;
+}
+
+TEST_F(EsctlOffline, RebuildIndexOfADamagedStoreTellsTheDamage) {
+  damage();
+  const auto done = esctl({"rebuild-index", data});
+  EXPECT_EQ(done.code, 65) << done.err;
+  EXPECT_NE(done.err.find("00000001.seg"), std::string::npos) << done.err;
+}
+
 TEST_F(EsctlOffline, ADirectoryWithoutAStoreIsNoStore) {
   EXPECT_EQ(esctl({"verify", directory.path("none")}).code, 4);
+  EXPECT_EQ(esctl({"rebuild-index", directory.path("none")}).code, 4);
+  EXPECT_FALSE(std::filesystem::exists(directory.path("none")));
   EXPECT_EQ(esctl({"inspect", directory.path("none")}).code, 4);
   EXPECT_EQ(esctl({"inspect", data, "--segment", "77"}).code, 1);
 }
