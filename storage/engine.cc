@@ -9,6 +9,7 @@
 #include "storage/posix_io.h"
 #include "storage/recovery.h"
 #include "storage/replay.h"
+#include "storage/sabotage.h"
 #include "storage/store_cursor.h"
 #include "storage/threads.h"
 
@@ -131,7 +132,8 @@ Result<void> Engine::fill_tail() {
 
 Result<void> Engine::fill_window() {
   window_ = std::make_unique<IdWindow>(window_ids(options_.memory));
-  if (is_read_only()) return {};
+  const bool rebuilds = index_ != nullptr && index_->needs_rebuild();
+  if (is_read_only() || (rebuilds && sabotaged(Sabotage::kIdsForgottenWithIndex))) return {};
   auto recent = log_->recent_ids(window_ids(options_.memory));
   if (!recent) return std::unexpected(recent.error());
   for (const auto& id : *recent)

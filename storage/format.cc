@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "storage/check.h"
+#include "storage/sabotage.h"
 
 namespace esdb::storage {
 namespace {
@@ -53,7 +54,8 @@ std::uint64_t checksum_of(const Witness& witness, std::uint64_t seed) {
 }
 
 std::uint64_t checksum_of(const FrameHeader& header, std::uint64_t seed) {
-  return checksum_of_fields(header, seed);
+  if (sabotaged(Sabotage::kChecksumWithoutHeader)) return header.records_checksum;
+  return checksum_of_fields(header, sabotaged(Sabotage::kChecksumWithoutSeed) ? 0 : seed);
 }
 
 std::uint64_t checksum_of(const FooterTail& tail, std::uint64_t seed) {
@@ -69,6 +71,7 @@ std::uint64_t checksum_of(const RecordHeader& header, std::uint64_t payload_hash
   } covered{payload_hash, {}, position.value};
   static_assert(sizeof(covered) == 40);
   std::memcpy(covered.fields.data(), &header, covered.fields.size());
+  if (sabotaged(Sabotage::kChecksumWithoutSeed)) covered.position = seed = 0;
   return XXH3_64bits_withSeed(&covered, sizeof(covered), seed);
 }
 

@@ -7,6 +7,7 @@
 #include "storage/aligned_bytes.h"
 #include "storage/check.h"
 #include "storage/frame_check.h"
+#include "storage/sabotage.h"
 
 namespace esdb::storage {
 namespace {
@@ -57,7 +58,10 @@ IoResult<ImageRead> read_image(OpenSegment& segment) {
        at += kChunkBytes) {
     const auto want =
         std::min<std::uint64_t>(kChunkBytes, padded(header.segment_bytes - at, kPage));
-    auto count = segment.file().read_device(at, chunk.bytes().first(want));
+    const auto into = chunk.bytes().first(want);
+    auto count = sabotaged(Sabotage::kRecoveryReadsPageCache)
+                     ? segment.file().read(at, into)
+                     : segment.file().read_device(at, into);
     if (!count) return std::unexpected(count.error());
     const auto end = std::min<std::uint64_t>(*count, header.segment_bytes - at);
     for (std::size_t page = 0; page < end; page += kPage) {

@@ -8,6 +8,7 @@
 #include "storage/index_commit.h"
 #include "storage/index_reader.h"
 #include "storage/index_state.h"
+#include "storage/sabotage.h"
 
 namespace esdb::storage {
 
@@ -189,6 +190,15 @@ Result<void> Index::State::commit_to(Environment& to, const Generation& generati
   MetaRow next = meta;
   if (auto ok = write_generation(*transaction, generation, next, options.seed, health); !ok)
     return ok;
+  if (sabotaged(Sabotage::kIndexMarkInSecondTransaction)) {
+    if (auto ok = transaction->put(Tree::kMeta, meta_key(), bytes_of(meta)); !ok)
+      return failed(ok.error());
+    if (auto ok = transaction->commit(); !ok) return failed(ok.error());
+    transaction = Transaction::begin(to, Transaction::Kind::kWrite);
+    if (!transaction) return failed(transaction.error());
+    if (auto ok = transaction->put(Tree::kMeta, meta_key(), bytes_of(next)); !ok)
+      return failed(ok.error());
+  }
   if (auto ok = transaction->commit(); !ok) return failed(ok.error());
   meta = next;
   reached.store(meta.last_position, std::memory_order_relaxed);

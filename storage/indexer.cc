@@ -1,6 +1,8 @@
 #include "storage/indexer.h"
 
+#include "storage/check.h"
 #include "storage/generation.h"
+#include "storage/sabotage.h"
 
 namespace esdb::storage {
 
@@ -12,9 +14,12 @@ Indexer::Indexer(Index& index, TailIndex& tail, const Log& log)
 Result<bool> Indexer::step() {
   const auto generation = tail_.oldest_frozen();
   // Covered by the durable position, too: a lookup may show what the index holds.
-  if (generation == nullptr || log_.covered_frame() < generation->end().frame_number) return false;
+  if (generation == nullptr) return false;
+  const bool durable = log_.covered_frame() >= generation->end().frame_number;
+  if (!durable && !sabotaged(Sabotage::kIndexAheadOfLog)) return false;
   if (auto committed = index_.commit(*generation); !committed)
     return std::unexpected(committed.error());
+  ESDB_CHECK(index_.indexed().frame_number <= log_.durable_frame());
   tail_.drop_oldest();
   tail_.set_index_bytes(index_.bytes());
   return true;

@@ -5,6 +5,7 @@
 
 #include "storage/check.h"
 #include "storage/log_state.h"
+#include "storage/sabotage.h"
 #include "storage/segment_file.h"
 
 namespace esdb::storage {
@@ -92,7 +93,9 @@ void Log::add_tracking(std::string_view source, std::uint64_t position, bool end
 
 Log::Ended Log::end_frame() {
   let_go_of_sealed();
-  const auto ended = state_->open->end_frame(durable_frame());
+  const auto watermark =
+      sabotaged(Sabotage::kWatermarkInPositions) ? durable().value : durable_frame();
+  const auto ended = state_->open->end_frame(watermark);
   state_->in_flight.push_back({.mark = ended.mark, .bytes = ended.write.bytes.size()});
   return ended;
 }

@@ -5,6 +5,7 @@
 
 #include "protocol/encoded_event.h"
 #include "storage/check.h"
+#include "storage/sabotage.h"
 
 namespace esdb::storage {
 
@@ -116,7 +117,8 @@ Log::Ended OpenSegment::end_frame(std::uint64_t durable_frame) {
   placed_.durable_frame = durable_frame;
   placed_.checksum = checksum_of(placed_, header_.seed);
   std::memcpy(image_.data() + used_, &placed_, sizeof(placed_));
-  const auto begin = used_;
+  auto begin = used_;
+  if (sabotaged(Sabotage::kTailUnitWrittenAgain) && frame_count_ > 0) begin -= header_.unit_bytes;
   note_frame(placed_);
   return {.write = {.file = file_.get(),
                     .offset = begin,

@@ -9,6 +9,7 @@
 #include "storage/check.h"
 #include "storage/hex.h"
 #include "storage/query_walk.h"
+#include "storage/sabotage.h"
 
 namespace esdb::storage {
 namespace {
@@ -365,6 +366,8 @@ Result<Batch> Reader::finish(const Sources& sources, Making making) {
   // Backwards, before anything was looked at: where it began.
   progress.considered.position =
       is_backwards() && making.considered > top_ ? start_ : making.considered;
+  if (sabotaged(Sabotage::kCheckpointBeyondGiven) && !is_backwards())
+    progress.considered.position = making.end;
   progress.considered.store_id = to_text(log.store_id());
   if (const auto at = progress.considered.position; at) {
     auto frame = frame_told(at, log);
@@ -381,6 +384,9 @@ Result<Batch> Reader::finish(const Sources& sources, Making making) {
     if (!frame) return std::unexpected(frame.error());
     progress.head_time = *frame ? (*frame)->committed : progress.considered_time;
   }
+  // Nothing is served that is not durable.
+  ESDB_CHECK(making.memory->stored.empty() ||
+             making.memory->stored.back().position <= log.durable());
   // Only now: whatever failed above leaves the reader where it stood.
   seen_ = making.considered;
   left_ = making.left;

@@ -11,6 +11,7 @@
 #include "storage/opening_error.h"
 #include "storage/recovery_survey.h"
 #include "storage/recovery_table.h"
+#include "storage/sabotage.h"
 #include "storage/segment_file.h"
 #include "storage/store_lock.h"
 
@@ -244,7 +245,7 @@ Result<void> Opening::cut(SurveyedSegment& surveyed) {
   }
   if (begin >= end) return {};
   if (surveyed.written_to > segment.used()) segment.clear_rest(surveyed.written_to);
-  for (auto at = begin; at < end; at += kMiB) {
+  for (auto at = begin; at < end && !sabotaged(Sabotage::kTailNotZeroed); at += kMiB) {
     const auto part = segment.image().subspan(at, std::min<std::uint64_t>(kMiB, end - at));
     if (auto written = segment.file().write_durable(at, part); !written)
       return io_failed(segment_name(segment.number()) + " cannot be written", written.error());

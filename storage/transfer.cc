@@ -3,6 +3,7 @@
 #include <cerrno>
 
 #include "storage/check.h"
+#include "storage/sabotage.h"
 
 namespace esdb::storage {
 namespace {
@@ -24,7 +25,8 @@ Transfer::Next Transfer::advance(std::int64_t result) {
     return ++interrupted_ > kInterruptionsMax ? fail(static_cast<int>(-result)) : Next::kAgain;
   if (result < 0) return fail(static_cast<int>(-result));
   ESDB_CHECK(static_cast<std::size_t>(result) <= rest());
-  if (static_cast<std::size_t>(result) == rest()) {
+  const bool all = static_cast<std::size_t>(result) == rest();
+  if (all || (result > 0 && sabotaged(Sabotage::kShortWriteIsFull))) {
     done_ = bytes_;
     result_ = static_cast<std::int64_t>(bytes_);
     return Next::kFinished;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "storage/check.h"
+#include "storage/sabotage.h"
 
 namespace esdb::storage {
 namespace {
@@ -203,6 +204,11 @@ void Writer::handle(InFlight& frame, std::int64_t result) {
     log_.complete(frame.write.frame_number);
     return;
   }
+  if (sabotaged(Sabotage::kWriteRepeatedAfterFailure)) {
+    frame.ended = false;
+    return ring_.write_durable(*frame.write.file, frame.write.offset, frame.write.bytes,
+                               frame.write.frame_number);
+  }
   fail("the write of frame " + std::to_string(frame.write.frame_number) +
        " failed: " + to_string(IoError{static_cast<int>(-result)}));
 }
@@ -309,6 +315,8 @@ void Writer::answer(RequestPtr request, Result<Appended> result) {
 }
 
 void Writer::answer(RequestPtr request) {
+  // Nothing is acknowledged that is not durable.
+  if (request->answer) ESDB_CHECK(request->answer->last <= log_.durable());
   settle(*request);
   tells_.answer(std::move(request));
 }
