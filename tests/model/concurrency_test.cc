@@ -1,28 +1,40 @@
 // Many threads append to few streams and tags on conditions. Afterwards the log is the witness:
-// what was accepted held at its place, and what was refused had its reason.
+// what was accepted held at its place, what was refused had its reason, and both fit into the time
+// between the call and its answer (linearizability). ESDB_TEST_SCALE makes it longer.
 #include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <iostream>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "tests/client/cutting_proxy.h"
+#include "tests/fixtures/scratch_directory.h"
 #include "tests/fixtures/test_run.h"
 #include "tests/model/answers.h"
 #include "tests/model/chance.h"
 #include "tests/model/stores.h"
+#include "tests/server/running_server.h"
 
 namespace esdb::model {
 namespace {
 
 constexpr int kThreads = 6;
-constexpr int kAttempts = 50;
+constexpr std::size_t kAttempts = 50;
 constexpr std::uint64_t kClaims = 20;
+
+// Calls and answers of all threads, in the order in which they came.
+std::atomic<std::uint64_t> moments{0};
 
 struct Attempt {
   AppendRequest request{};
   Result<Appended> answer{};
+  std::uint64_t called{}, answered{};  // moments
 };
 
 // The whole log, by position from 1.
@@ -32,7 +44,11 @@ class Witness {
     auto cursor = store.read(everything());
     do {
       batches_.push_back(cursor.next().value());
-      for (const auto event : batches_.back()) events_.push_back(event);
+      for (const auto event : batches_.back()) {
+        events_.push_back(event);
+        of_stream_[std::string(event.stream())].push_back(event.position());
+        of_id_[event.id()] = event.position();
+      }
     } while (!batches_.back().finished());
   }
 
@@ -45,14 +61,23 @@ class Witness {
     return 0;
   }
   // The stream's version right before the position.
-  Version version_before(std::string_view stream, Position before) const {
-    Version version{};
-    for (const auto event : events_)
-      if (event.position() < before && event.stream() == stream) version = event.version();
-    return version;
+  Version version_before(const std::string& stream, Position before) const {
+    const auto& all = positions_of(stream);
+    return Version{static_cast<std::uint64_t>(std::ranges::lower_bound(all, before) - all.begin())};
+  }
+  const std::vector<Position>& positions_of(const std::string& stream) const {
+    static const std::vector<Position> kNone;
+    const auto found = of_stream_.find(stream);
+    return found == of_stream_.end() ? kNone : found->second;
+  }
+  Position position_of(const EventId& id) const {  // 0: it is not there
+    const auto found = of_id_.find(id);
+    return found == of_id_.end() ? Position{} : found->second;
   }
 
  private:
+  std::map<std::string, std::vector<Position>> of_stream_{};
+  std::map<EventId, Position> of_id_{};
   std::vector<Batch> batches_{};
   std::vector<RecordedEvent> events_{};
 };
@@ -64,7 +89,7 @@ class Actor {
       : store_(store), chance_(seed), number_(number) {}
 
   void act() {
-    for (int i = 0; i < kAttempts; ++i) {
+    for (std::size_t i = 0; i < fixtures::scaled(kAttempts); ++i) {
       AppendRequest request;
       switch (chance_.below(5)) {
         case 0:
@@ -83,12 +108,13 @@ class Actor {
           request.events = {event(stream_name()), event("free-" + std::to_string(number_))};
           break;
       }
+      const auto called = ++moments;
       auto answer = store_.append(request);
-      attempts_.push_back({std::move(request), std::move(answer)});
+      attempts_.push_back({std::move(request), std::move(answer), called, ++moments});
     }
   }
 
-  const std::vector<Attempt>& attempts() const { return attempts_; }
+  std::vector<Attempt>& attempts() { return attempts_; }
 
  private:
   std::string stream_name() { return "s-" + std::to_string(chance_.below(3)); }
@@ -174,6 +200,49 @@ void expect_refused_rightly(const Witness& log, const Attempt& attempt) {
   }
 }
 
+// Who cannot know what became of it learns it from the log, whole or not at all.
+void settle(const Witness& log, Attempt& attempt) {
+  if (attempt.answer || attempt.answer.error().code != ErrorCode::kOutcomeUnknown) return;
+  const auto& events = attempt.request.events;
+  const auto first = log.position_of(events.front().id);
+  for (std::size_t i = 0; i < events.size(); ++i)
+    EXPECT_EQ(log.position_of(events[i].id), Position{first ? first.value + i : 0});
+  if (first) attempt.answer = Appended{.first = first, .last = first.value + events.size() - 1};
+}
+
+// Of two appends of which one was answered before the other was called, it comes first in the log.
+void expect_real_time_order(const std::map<std::uint64_t, const Attempt*>& by_position) {
+  std::uint64_t answered = ~std::uint64_t{0};  // the earliest, of what is further behind in the log
+  for (auto at = by_position.rbegin(); at != by_position.rend(); ++at) {
+    EXPECT_LT(at->second->called, answered)
+        << to_text(at->second->request) << " lies before what was answered when it was called";
+    answered = std::min(answered, at->second->answered);
+  }
+}
+
+// The version that a refusal names was the stream's at some moment between call and answer.
+void expect_current(const Witness& log, const Attempt& refused,
+                    const std::map<std::uint64_t, const Attempt*>& by_position) {
+  const auto written_by = [&](Position position) {
+    return std::prev(by_position.upper_bound(position.value))->second;
+  };
+  for (const auto& violation : refused.answer.error().violations) {
+    if (violation.check == Violation::kTrackingCheck) continue;
+    const auto& check = refused.request.checks.at(violation.check);
+    if (check.kind != Check::Kind::kStream) continue;
+    const auto& positions = log.positions_of(check.name);
+    const auto version = violation.actual.value;
+    if (version > 0) {
+      EXPECT_LT(written_by(positions.at(version - 1))->called, refused.answered)
+          << to_text(refused.request);
+    }
+    if (version < positions.size()) {
+      EXPECT_GT(written_by(positions.at(version))->answered, refused.called)
+          << to_text(refused.request);
+    }
+  }
+}
+
 void expect_in_order(const Witness& log) {
   std::map<std::string, std::uint64_t> versions;
   std::set<EventId> ids;
@@ -188,6 +257,51 @@ void expect_in_order(const Witness& log) {
   }
 }
 
+// What became of the attempts, held against the log.
+void expect_linearizable(EventStore& store, std::vector<Actor>& actors) {
+  const Witness log(store);
+  expect_in_order(log);
+  std::size_t written = 0;
+  std::map<std::string, std::map<std::uint64_t, Position>> tracked;
+  std::map<std::uint64_t, const Attempt*> by_position;
+  for (auto& actor : actors)
+    for (auto& attempt : actor.attempts()) {
+      settle(log, attempt);
+      if (!attempt.answer) continue;
+      expect_accepted_rightly(log, attempt);
+      written += attempt.request.events.size();
+      by_position[attempt.answer->first.value] = &attempt;
+      for (const auto& [source, position, after] : attempt.request.tracking)
+        EXPECT_TRUE(tracked[source].emplace(position, attempt.answer->first).second)
+            << source << " " << position << " was accepted twice";
+    }
+  EXPECT_EQ(written, log.size());
+  expect_real_time_order(by_position);
+  std::size_t attempts = 0, refused = 0;
+  for (auto& actor : actors)
+    for (const auto& attempt : actor.attempts()) {
+      ++attempts;
+      if (attempt.answer || attempt.answer.error().code == ErrorCode::kOutcomeUnknown) continue;
+      ++refused;
+      expect_refused_rightly(log, attempt);
+      expect_current(log, attempt, by_position);
+    }
+  for (const auto& [source, positions] : tracked) {
+    EXPECT_EQ(store.tracked(source).value(), positions.rbegin()->first);
+    EXPECT_TRUE(std::ranges::is_sorted(positions, {}, [](const auto& p) { return p.second; }))
+        << source << " grew in another order than the log";
+  }
+  for (std::uint64_t i = 0; i < kClaims; ++i)
+    EXPECT_LE(store.count(tagged({{"claim", std::to_string(i)}})).value(), 1u);
+  std::cout << attempts << " appends from " << actors.size() << " threads, " << refused
+            << " refused\n";
+}
+
+void act_at_once(std::vector<Actor>& actors) {
+  std::vector<std::jthread> threads;
+  for (auto& actor : actors) threads.emplace_back([&actor] { actor.act(); });
+}
+
 class Concurrency : public EveryStore {};
 
 TEST_P(Concurrency, WhatIsAcceptedHeldAtItsPlaceAndWhatIsRefusedHasItsReason) {
@@ -196,34 +310,33 @@ TEST_P(Concurrency, WhatIsAcceptedHeldAtItsPlaceAndWhatIsRefusedHasItsReason) {
   std::vector<Actor> actors;
   for (int i = 0; i < kThreads; ++i)
     actors.emplace_back(store(), seed + static_cast<std::uint64_t>(i), i);
-  {
-    std::vector<std::jthread> threads;
-    for (auto& actor : actors) threads.emplace_back([&actor] { actor.act(); });
-  }
-  const Witness log(store());
-  expect_in_order(log);
-  std::size_t written = 0;
-  std::map<std::string, std::map<std::uint64_t, Position>> tracked;
-  for (const auto& actor : actors)
-    for (const auto& attempt : actor.attempts()) {
-      if (!attempt.answer) {
-        expect_refused_rightly(log, attempt);
-        continue;
-      }
-      expect_accepted_rightly(log, attempt);
-      written += attempt.request.events.size();
-      for (const auto& [source, position, after] : attempt.request.tracking)
-        EXPECT_TRUE(tracked[source].emplace(position, attempt.answer->first).second)
-            << source << " " << position << " was accepted twice";
-    }
-  EXPECT_EQ(written, log.size());
-  for (const auto& [source, positions] : tracked) {
-    EXPECT_EQ(store().tracked(source).value(), positions.rbegin()->first);
-    EXPECT_TRUE(std::ranges::is_sorted(positions, {}, [](const auto& p) { return p.second; }))
-        << source << " grew in another order than the log";
-  }
-  for (std::uint64_t i = 0; i < kClaims; ++i)
-    EXPECT_LE(store().count(tagged({{"claim", std::to_string(i)}})).value(), 1u);
+  act_at_once(actors);
+  expect_linearizable(store(), actors);
+}
+
+TEST(CutConnections, LeaveTheSameAnswersToAppendsOnConditions) {
+  const auto seed = fixtures::seed();
+  SCOPED_TRACE("ESDB_SEED=" + std::to_string(seed));
+  const fixtures::ScratchDirectory scratch;
+  auto served =
+      esdb::open(scratch.path("store"), {.drive = Drive::kCaller, .memory = kMemoryMin}).value();
+  tests::RunningServer server(*served, {"unix:" + scratch.path("server")});
+  ASSERT_EQ(server.failure(), nullptr);
+  // What a decision reads grows with the log, and must get through between two cuts.
+  tests::CuttingProxy proxy(scratch.path("proxy"), scratch.path("server"),
+                            {.seed = seed, .bytes_max = fixtures::scaled(40'000)});
+  std::vector<std::unique_ptr<EventStore>> clients;
+  while (clients.size() < 3)
+    if (auto client =
+            esdb::open("unix:" + scratch.path("proxy"), {.timeout = std::chrono::minutes(1)}))
+      clients.push_back(*std::move(client));
+  std::vector<Actor> actors;
+  for (int i = 0; i < kThreads; ++i)
+    actors.emplace_back(*clients[static_cast<std::size_t>(i) % clients.size()],
+                        seed + static_cast<std::uint64_t>(i), i);
+  act_at_once(actors);
+  EXPECT_GT(proxy.cuts(), 0U);
+  expect_linearizable(*esdb::open(server.url()).value(), actors);
 }
 
 TEST_P(Concurrency, TheSameAppendFromManyThreadsIsWrittenOnce) {
