@@ -354,7 +354,7 @@ void Engine::advance() {
   completions_.run_all();
 }
 
-void Engine::close() {
+void Engine::close() noexcept {
   const std::lock_guard only_once(close_mutex_);
   if (std::exchange(closed_, true)) return;
   closing_.store(true);

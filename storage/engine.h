@@ -68,8 +68,8 @@ class Engine {
   std::string_view io_name() const { return io_->name(); }
   Time now() { return io_->now(); }
 
-  void advance();  // Drive::kCaller
-  void close();
+  void advance();         // Drive::kCaller
+  void close() noexcept;  // as Writer::advance()
 
  private:
   explicit Engine(const OpenOptions& options);

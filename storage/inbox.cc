@@ -9,11 +9,17 @@ namespace esdb::storage {
 bool Inbox::put(RequestPtr& request) {
   const std::lock_guard lock(mutex_);
   if (closed_ || !has_room(request->bytes)) return false;
-  ++count_;
-  bytes_ += request->bytes;
-  waiting_bytes_ += request->bytes;
-  fresh_.push_back(std::move(request));
+  add(request);
   return true;
+}
+
+// Counted when it is there: memory for it may be refused.
+void Inbox::add(RequestPtr& request) {
+  const auto bytes = request->bytes;
+  fresh_.push_back(std::move(request));
+  ++count_;
+  bytes_ += bytes;
+  waiting_bytes_ += bytes;
 }
 
 bool Inbox::admit(Request& request) {
@@ -50,10 +56,7 @@ bool Inbox::put_until(RequestPtr& request, std::chrono::steady_clock::time_point
   const auto may_go = [&] { return closed_ || stop.stop_requested() || has_room(request->bytes); };
   if (!room_.wait_until(lock, deadline, may_go)) return false;
   if (closed_ || stop.stop_requested()) return false;
-  ++count_;
-  bytes_ += request->bytes;
-  waiting_bytes_ += request->bytes;
-  fresh_.push_back(std::move(request));
+  add(request);
   return true;
 }
 

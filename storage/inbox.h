@@ -48,6 +48,7 @@ class Inbox {
   void close();                                                        // wakes put_until()
 
  private:
+  void add(RequestPtr& request);
   bool has_room(std::size_t bytes) const {
     return count_ == 0 || (count_ < bounds_.count && bytes_ + bytes <= bounds_.bytes);
   }

@@ -17,6 +17,7 @@ constexpr std::size_t kMapBytesMin = std::size_t{1} << 30;
 constexpr unsigned kReaders = 512;
 constexpr unsigned kFilePermissions = 0600;
 constexpr std::size_t kReserveStep = std::size_t{16} << 20;
+constexpr unsigned kInterruptionsMax = 8;
 constexpr std::array<const char*, kTrees> kTreeNames = {"terms",    "chunks", "seconds",
                                                         "tracking", "epochs", "meta"};
 
@@ -128,11 +129,12 @@ LmdbResult<void> Environment::reserve(std::size_t bytes) {
   const std::size_t reserved = (needed / kReserveStep + 1) * kReserveStep;
   int fd = -1;
   mdb_env_get_fd(env_, &fd);
-  int result = 0;
-  do {
+  int result = -1;
+  for (unsigned tries = 0; result != 0 && tries <= kInterruptionsMax; ++tries) {
     result = ::fallocate(fd, FALLOC_FL_KEEP_SIZE, static_cast<off_t>(used),
                          static_cast<off_t>(reserved - used));
-  } while (result != 0 && errno == EINTR);
+    if (result != 0 && errno != EINTR) break;
+  }
   if (result != 0 && errno != EOPNOTSUPP) return failed(errno);
   reserved_ = reserved;
   return {};

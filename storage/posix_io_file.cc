@@ -152,9 +152,12 @@ IoResult<bool> PosixFile::lock(LockMode mode, std::chrono::milliseconds wait) {
   const auto deadline = std::chrono::steady_clock::now() + wait;
   for (;;) {
     if (::flock(write_descriptor(), operation) == 0) return true;
-    if (errno == EINTR) continue;
-    if (errno != EWOULDBLOCK) return failed();
-    if (std::chrono::steady_clock::now() >= deadline) return false;
+    const int number = errno;
+    if (number != EWOULDBLOCK && number != EINTR) return failed(number);
+    if (std::chrono::steady_clock::now() >= deadline) {
+      if (number == EINTR) return failed(number);
+      return false;
+    }
     std::this_thread::sleep_for(kPause);
   }
 }

@@ -34,7 +34,7 @@ Writer::Writer(const Parts& parts, Tells tells)
 
 Writer::~Writer() { ESDB_CHECK(in_flight_.empty()); }
 
-void Writer::advance() {
+void Writer::advance() noexcept {
   do {
     take();
     lay_out();

@@ -72,7 +72,8 @@ class Writer {
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
 
-  void advance();
+  // Memory that runs out here ends the process: half a turn must not be gone on from.
+  void advance() noexcept;
   // Something waits or is in flight: advance() is to be called when the ring or a request says so.
   bool has_work() const;
   // Something is pending and cannot go on by itself (no room, no segment): look again soon.

@@ -19,19 +19,28 @@
 #include "tests/fixtures/scratch_directory.h"
 
 // LMDB and its environment go to the file system by themselves: what they reserve is refused here.
-static std::atomic<bool> no_room_for_the_index = false;
+static std::atomic<int> refused_to_the_index = 0;  // an errno
+static std::atomic<bool> locks_are_interrupted = false;
 
 extern "C" int fallocate(int fd, int mode, off_t offset, off_t bytes) {
-  if (no_room_for_the_index) {
+  if (refused_to_the_index != 0) {
     std::error_code error;
     const auto file =
         std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(fd), error).string();
     if (file.ends_with("/data.mdb")) {
-      errno = ENOSPC;
+      errno = refused_to_the_index;
       return -1;
     }
   }
   return static_cast<int>(::syscall(SYS_fallocate, fd, mode, offset, bytes));
+}
+
+extern "C" int flock(int fd, int operation) noexcept {
+  if (locks_are_interrupted) {
+    errno = EINTR;
+    return -1;
+  }
+  return static_cast<int>(::syscall(SYS_flock, fd, operation));
 }
 
 namespace esdb::storage {
@@ -199,7 +208,7 @@ TEST_F(EngineFailure, AFailedWriteEndsWritingUntilItIsOpenedAgain) {
 
 TEST_F(EngineFailure, AnIndexWithoutRoomIsShownAndClearsByItself) {
   open();
-  no_room_for_the_index = true;
+  refused_to_the_index = ENOSPC;
   AppendRequest request;
   for (int i = 0; i < 1'000; ++i)
     request.events.push_back({.stream = "s" + std::to_string(i), .type = "T"});
@@ -210,9 +219,27 @@ TEST_F(EngineFailure, AnIndexWithoutRoomIsShownAndClearsByItself) {
   EXPECT_EQ(read().first, 1'001U);
   EXPECT_EQ(read(stream("s7")).first, 1U);
   EXPECT_THAT(all_said(), HasSubstr("no room for the index"));
-  no_room_for_the_index = false;
+  refused_to_the_index = 0;
   eventually("room again", [&] { return state() == "ready"; });
   eventually("it goes on", [&] { return store->statistics()->indexed == Position{1'001}; });
+}
+
+// A process that gets signals all the time comes to an end all the same.
+TEST_F(EngineFailure, InterruptionsWithoutEndKeepNobody) {
+  open();
+  ASSERT_TRUE(append());
+  refused_to_the_index = EINTR;
+  store.reset();
+  refused_to_the_index = 0;
+  open();
+  EXPECT_EQ(read(), std::pair(std::uint64_t{1}, ErrorCode{}));
+  EXPECT_THAT(all_said(), HasSubstr("Interrupted"));
+  store.reset();
+  locks_are_interrupted = true;
+  const auto opened = open_directory(path, options(), &io);
+  locks_are_interrupted = false;
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, ErrorCode::kUnavailable) << opened.error().message;
 }
 
 TEST_F(EngineFailure, AFileThatIsReplacedBelowTheStoreEndsWriting) {

@@ -8,6 +8,9 @@
 namespace esdb::storage {
 namespace {
 
+// A turn that an exception left half-way would be gone on from.
+static_assert(noexcept(std::declval<Writer&>().advance()));
+
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;

@@ -1,0 +1,213 @@
+// Every call of the machine fails in every way, once and for ever: nothing is answered wrongly,
+// nothing hangs, and on a sound machine everything acknowledged is there again.
+//
+// Two seams: what the engine asks of the machine (Io, its files and rings), and the system calls
+// beneath it, where transfers can be short, and where LMDB is.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstring>
+#include <filesystem>
+#include <iostream>
+#include <random>
+
+#include "storage/embedded_store.h"
+#include "storage/posix_io.h"
+#include "tests/faults/fault_plan.h"
+#include "tests/faults/scenario.h"
+#include "tests/faults/system_calls.h"
+#include "tests/fixtures/faulty_io.h"
+#include "tests/fixtures/scratch_directory.h"
+#include "tests/fixtures/test_run.h"
+
+namespace esdb::faults {
+namespace {
+
+using fixtures::FaultyIo;
+using fixtures::Operation;
+using storage::Io;
+
+constexpr int kAttemptsMax = 8;  // to come to a point, where threads race
+constexpr std::size_t kFailuresShown = 10;
+constexpr unsigned kHangSeconds = 120;
+
+// What runs just now, for whoever finds that it hangs.
+char running_now[256] = {};
+void tell_hang(int) {
+  [[maybe_unused]] const auto written = ::write(2, running_now, std::strlen(running_now));
+  ::abort();
+}
+
+struct Life {
+  std::string wrong{};
+  bool was_hit = false;
+  std::vector<std::vector<ErrorCode>> answers{};
+  std::vector<std::string> states{};
+};
+
+// One life of a store on a machine that fails as the plan says, and what is found after it.
+class FaultInjection : public ::testing::TestWithParam<Scenario::Kind> {
+ protected:
+  enum class Seam : std::uint8_t { kMachine, kSystemCalls, kIndex };
+
+  static void SetUpTestSuite() {
+    if (std::filesystem::is_directory("/dev/shm")) ::setenv("TMPDIR", "/dev/shm", 0);
+    std::signal(SIGALRM, tell_hang);
+  }
+  static void TearDownTestSuite() { ::alarm(0); }
+
+  Life run(Seam seam, FaultPlan& plan) {
+    const fixtures::ScratchDirectory scratch;
+    const auto path = scratch.path("store");
+    ledger_ = {};
+    Life result = seam == Seam::kMachine ? run_machine(path, plan) : run_calls(seam, path, plan);
+    plan.disarm();
+    result.was_hit = plan.was_hit();
+    if (!result.wrong.empty()) return result;
+    Scenario sound(
+        {.kind = Scenario::Kind::kBusy, .ledger = ledger_, .open = opener(path, nullptr)});
+    if (result.wrong = sound.run_soundly(); !result.wrong.empty())
+      result.wrong = "on a sound machine: " + result.wrong;
+    return result;
+  }
+
+  // Every point that a run without faults comes by, with everything that can go wrong there.
+  void go_through(Seam seam, const std::vector<Fault>& faults, std::size_t ordinary) {
+    FaultPlan plan;
+    plan.count();
+    ASSERT_EQ(run(seam, plan).wrong, "") << "without any fault";
+    const auto points = plan.points();
+    std::vector<std::pair<Point, Fault>> all;
+    for (const auto& point : points)
+      for (const auto& fault : faults)
+        if (fault.kind == Fault::Kind::kError || point.moves_bytes) all.emplace_back(point, fault);
+    const auto counted = all.size();
+    if (fixtures::scale() < 10) {
+      std::ranges::shuffle(all, std::mt19937_64(fixtures::seed()));
+      all.resize(std::min(all.size(), fixtures::scaled(ordinary)));
+    }
+    std::size_t hit = 0, failures = 0;
+    for (const auto& [point, fault] : all) {
+      const auto name = to_string(point) + ": " + to_string(fault);
+      const auto done = inject(seam, plan, point, fault, name);
+      hit += done.was_hit ? 1 : 0;
+      if (!done.was_hit) ADD_FAILURE() << name << ": no run came by there";
+      if (!done.wrong.empty()) ADD_FAILURE() << name << ": " << done.wrong;
+      if ((!done.wrong.empty() || !done.was_hit) && ++failures >= kFailuresShown) break;
+    }
+    std::cout << "points " << points.size() << ", pairs with an error " << counted << ", runs "
+              << all.size() << ", hit " << hit << ", seed " << fixtures::seed() << "\n";
+  }
+
+ private:
+  Life inject(Seam seam, FaultPlan& plan, const Point& point, const Fault& fault,
+              const std::string& name) {
+    std::strncpy(running_now, ("hangs: " + name + "\n").c_str(), sizeof(running_now) - 1);
+    Life done;
+    for (int attempt = 0; attempt < kAttemptsMax && !done.was_hit && done.wrong.empty();
+         ++attempt) {
+      ::alarm(kHangSeconds);
+      plan.arm(point, fault);
+      done = run(seam, plan);
+    }
+    ::alarm(0);
+    if (done.wrong.empty() && done.was_hit) done.wrong = broken_rule(seam, point, fault, done);
+    return done;
+  }
+
+  static std::function<Result<std::unique_ptr<EventStore>>(const OpenOptions&)> opener(
+      const std::string& path, Io* machine) {
+    return [path, machine](const OpenOptions& options) {
+      return storage::open_directory(path, options, machine);
+    };
+  }
+
+  Life live(const std::string& path, FaultPlan& plan, Io& machine,
+            std::function<void(std::chrono::milliseconds)> ahead) {
+    Scenario scenario({.kind = GetParam(),
+                       .ledger = ledger_,
+                       .open = opener(path, &machine),
+                       .may_fail = plan.is_armed(),
+                       .disturbed = [&plan] { return plan.was_hit(); },
+                       .ahead = std::move(ahead)});
+    Life result{.wrong = scenario.run()};
+    result.answers = scenario.answers();
+    result.states = scenario.states();
+    return result;
+  }
+
+  Life run_machine(const std::string& path, FaultPlan& plan) {
+    const auto machine = storage::make_directory_io({});
+    FaultyIo io(*machine);
+    io.ask([&plan, &path](Operation operation, std::string_view file, std::size_t bytes) {
+      const auto fault = plan.turn(std::string(to_string(operation)) + " " +
+                                       std::string(file.substr(std::min(file.size(), path.size()))),
+                                   bytes > 0);
+      if (!fault) return FaultyIo::Hit{};
+      // Where a write stays short the machine has given up: what it did of it is there.
+      const auto part = fault->kind == Fault::Kind::kShortByOne ? bytes - 1 : bytes / 2;
+      if (fault->kind != Fault::Kind::kError) return FaultyIo::Hit{.error = EIO, .done = part};
+      return FaultyIo::Hit{.error = fault->error};
+    });
+    return live(path, plan, io, [&io](auto by) { io.set_ahead(by); });
+  }
+
+  Life run_calls(Seam seam, const std::string& path, FaultPlan& plan) {
+    storage::PosixIo machine;
+    FaultyIo io(machine);  // without faults: for its clock
+    const WatchedCalls calls(plan, path, seam == Seam::kIndex ? ".mdb" : "");
+    return live(path, plan, io, [&io](auto by) { io.set_ahead(by); });
+  }
+
+  // What the failure has to look like to those who use the store. "": as it should.
+  static std::string broken_rule(Seam seam, const Point& point, const Fault& fault,
+                                 const Life& done) {
+    for (const auto& opening : done.answers) {
+      const auto unknown = std::ranges::find(opening, ErrorCode::kOutcomeUnknown);
+      if (unknown == opening.end()) continue;
+      for (auto later = unknown; later != opening.end(); ++later)
+        if (*later != ErrorCode::kOutcomeUnknown && *later != ErrorCode::kReadOnly)
+          return "an append behind a failed write was answered " + std::string(to_string(*later));
+    }
+    const auto answered = [&](ErrorCode code) {
+      return std::ranges::any_of(done.answers, [&](const auto& opening) {
+        return std::ranges::find(opening, code) != opening.end();
+      });
+    };
+    const auto is = [&](std::string_view call) { return point.call.starts_with(call); };
+    if (seam == Seam::kMachine && is("ring write") && !answered(ErrorCode::kOutcomeUnknown))
+      return "no append was answered outcome_unknown";
+    const storage::IoError error{fault.error};
+    const bool harmless = fault.kind == Fault::Kind::kError && !fault.for_ever &&
+                          (storage::is_passing(error) || storage::is_full(error));
+    if (seam == Seam::kMachine && harmless && (is("reserve") || is("allocate")) &&
+        (answered(ErrorCode::kReadOnly) || answered(ErrorCode::kOutcomeUnknown)))
+      return "a shortage while the next segment was prepared ended writing";
+    if (seam == Seam::kIndex &&
+        (answered(ErrorCode::kReadOnly) || answered(ErrorCode::kOutcomeUnknown)))
+      return "a failure of the index ended writing";
+    return "";
+  }
+
+  Ledger ledger_{};
+};
+
+TEST_P(FaultInjection, EveryCallOfTheMachineMayFail) {
+  go_through(Seam::kMachine, all_faults(), GetParam() == Scenario::Kind::kBusy ? 30 : 10);
+}
+
+TEST_P(FaultInjection, EverySystemCallMayFail) {
+  go_through(Seam::kSystemCalls, all_faults(), GetParam() == Scenario::Kind::kBusy ? 30 : 10);
+}
+
+INSTANTIATE_TEST_SUITE_P(Of, FaultInjection,
+                         ::testing::Values(Scenario::Kind::kBusy, Scenario::Kind::kQuiet),
+                         [](const auto& kind) {
+                           return kind.param == Scenario::Kind::kBusy ? "ABusyStore"
+                                                                      : "AQuietStore";
+                         });
+
+}  // namespace
+}  // namespace esdb::faults
