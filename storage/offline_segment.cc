@@ -1,13 +1,18 @@
 #include "storage/offline_segment.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "esdb/event.h"
+#include "storage/aligned_bytes.h"
 #include "storage/check.h"
 #include "storage/segment_file.h"
 
 namespace esdb::storage {
 namespace {
+
+constexpr std::size_t kSectorBytes = 4096;
+constexpr std::size_t kChunkBytes = std::size_t{1} << 20;
 
 std::unexpected<Error> no_store(const std::string& directory, const std::string& why) {
   return std::unexpected(Error{.code = ErrorCode::kInvalidArgument,
@@ -42,6 +47,23 @@ Result<OfflineSegment> look_at(Io& io, const std::string& path, std::uint32_t nu
   if (!header) return unreadable(path, header.error());
   segment.header = *header;
   return segment;
+}
+
+// Chunk by chunk, and sector by sector where a chunk cannot be read.
+void read_from_device(File& file, std::span<std::byte> into) {
+  AlignedBytes chunk(kChunkBytes);
+  const auto read = [&](std::size_t at, std::size_t size) {
+    auto count = file.read_device(at, chunk.bytes().first(size));
+    if (!count) return false;
+    const auto part = into.subspan(at, std::min({*count, size, into.size() - at}));
+    std::memcpy(part.data(), chunk.bytes().data(), part.size());
+    return true;
+  };
+  for (std::size_t at = 0; at < into.size(); at += kChunkBytes) {
+    if (read(at, kChunkBytes)) continue;
+    const auto end = std::min(at + kChunkBytes, into.size());
+    for (auto sector = at; sector < end; sector += kSectorBytes) read(sector, kSectorBytes);
+  }
 }
 
 }  // namespace
@@ -82,14 +104,17 @@ Result<OfflineLog> look_at_log(Io& io, const std::string& directory) {
   return log;
 }
 
-Result<SegmentBytes> SegmentBytes::read(Io& io, const OfflineSegment& segment) {
-  constexpr std::size_t kSectorBytes = 4096;
+Result<SegmentBytes> SegmentBytes::read(Io& io, const OfflineSegment& segment, ReadFrom from) {
   SegmentBytes result;
   result.size_ = static_cast<std::size_t>(segment.file_bytes);
   result.words_.resize(padded(result.size_, 8) / 8);
   auto file = io.open(segment.path, OpenMode::kRead);
   if (!file) return unreadable(segment.path, file.error());
   const auto into = std::as_writable_bytes(std::span(result.words_)).first(result.size_);
+  if (from == ReadFrom::kDevice) {
+    read_from_device(**file, into);
+    return result;
+  }
   auto count = (*file)->read(0, into);
   if (count) return result;
   // What the device cannot read stays zero, and is found damaged.

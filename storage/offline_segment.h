@@ -37,10 +37,15 @@ struct OfflineLog {
 };
 Result<OfflineLog> look_at_log(Io& io, const std::string& directory);
 
-// The whole file.
+// Where a segment's bytes come from. What was not sealed is asked of the device: the page cache may
+// hold what a failed write never brought there.
+enum class ReadFrom : std::uint8_t { kCache, kDevice };
+
+// The whole file; what cannot be read is zero.
 class SegmentBytes {
  public:
-  static Result<SegmentBytes> read(Io& io, const OfflineSegment& segment);
+  static Result<SegmentBytes> read(Io& io, const OfflineSegment& segment,
+                                   ReadFrom from = ReadFrom::kCache);
   std::span<const std::byte> bytes() const { return std::as_bytes(std::span(words_)).first(size_); }
 
  private:

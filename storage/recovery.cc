@@ -158,7 +158,7 @@ std::unexpected<Error> Opening::refuse(std::string_view what) const {
   return error(ErrorCode::kRefused,
                "the store in " + options_.directory + " was not opened: " + std::string(what) +
                    ". Nothing was written. Look at it with `esctl verify`, and restore it from a "
-                   "backup");
+                   "backup; without one, `esctl repair` says what can be kept");
 }
 
 // Where frame X should be.

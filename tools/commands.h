@@ -15,6 +15,7 @@ void add_looking(
 void add_verify(Commands& commands);
 void add_inspect(Commands& commands);
 void add_rebuild_index(Commands& commands);
+void add_repair(Commands& commands);
 void add_completion(Commands& commands);
 
 }  // namespace esdb::tools

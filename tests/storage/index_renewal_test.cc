@@ -112,7 +112,7 @@ TEST_F(IndexRenewal, LeavesTheIndexAloneWhereTheLogIsDamaged) {
   EXPECT_EQ(renewed.error().code, ErrorCode::kCorrupt);
   EXPECT_NE(renewed.error().message.find("00000002.seg"), std::string::npos)
       << renewed.error().message;
-  EXPECT_EQ(fixtures::read_file(data()), before);
+  EXPECT_TRUE(fixtures::read_file(data()) == before);
   EXPECT_FALSE(std::filesystem::exists(path_ + "/index.new"));
 }
 

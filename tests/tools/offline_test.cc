@@ -162,9 +162,56 @@ TEST_F(EsctlOffline, RebuildIndexOfADamagedStoreTellsTheDamage) {
   EXPECT_NE(done.err.find("00000001.seg"), std::string::npos) << done.err;
 }
 
+// A frame in the middle of the open segment is damaged: the store is refused.
+TEST_F(EsctlOffline, RepairShowsWhatWouldBeLostAndChangesNothing) {
+  EXPECT_EQ(esctl({"repair", data}).out, "nothing is to be repaired: the store opens\n");
+  damage();
+  const auto done = esctl({"repair", data});
+  EXPECT_EQ(done.code, 65) << done.err;
+  EXPECT_NE(done.out.find("acknowledged data is damaged"), std::string::npos) << done.out;
+  EXPECT_NE(done.out.find("lost: positions from 50 on"), std::string::npos) << done.out;
+  EXPECT_NE(done.out.find("kept: positions 1 to 49"), std::string::npos) << done.out;
+  EXPECT_NE(done.out.find("of the stream s\n"), std::string::npos) << done.out;
+  const auto json = lines_of(esctl({"repair", data, "--json"}).out);
+  ASSERT_EQ(json.size(), 2U);
+  EXPECT_EQ(nlohmann::json::parse(json[0])["item"]["first"], 50);
+  EXPECT_EQ(nlohmann::json::parse(json[0])["item"]["readable"], 50);
+  EXPECT_EQ(nlohmann::json::parse(json[1])["repaired"], false);
+  EXPECT_FALSE(open(data).has_value());
+}
+
+TEST_F(EsctlOffline, RepairAsksBeforeItDoesAnything) {
+  damage();
+  EXPECT_EQ(esctl({"repair", data, "--yes"}).code, 2) << "without --accept-loss";
+  EXPECT_EQ(esctl({"repair", data, "--accept-loss"}).code, 2) << "nobody can be asked";
+  esctl.terminal.in = true;
+  EXPECT_EQ(esctl({"repair", data, "--accept-loss"}, "no\n").code, 1);
+  EXPECT_EQ(esctl({"repair", data, "--accept-loss"}, "").code, 1);
+  EXPECT_FALSE(open(data).has_value()) << "it was repaired";
+  const auto id = nlohmann::json::parse(lines_of(esctl({"verify", data, "--json"}).out).back());
+  const auto done = esctl({"repair", data, "--accept-loss"}, id["store_id"].get<std::string>());
+  EXPECT_EQ(done.code, 0) << done.err;
+  EXPECT_NE(done.out.find("repaired; what was cut or replaced is in " + data + "/damaged-"),
+            std::string::npos)
+      << done.out;
+  EXPECT_EQ(open(data).value()->statistics()->durable.value, 49U);
+}
+
+TEST_F(EsctlOffline, RepairFromAScriptNeedsNoAnswer) {
+  damage();
+  const auto done = esctl({"repair", data, "--accept-loss", "--yes", "--json"});
+  EXPECT_EQ(done.code, 0) << done.err;
+  const auto line = nlohmann::json::parse(lines_of(done.out).back());
+  EXPECT_EQ(line["repaired"], true);
+  EXPECT_EQ(line["last"], 49);
+  EXPECT_TRUE(std::filesystem::exists(line["aside"].get<std::string>() + "/README.txt"));
+  EXPECT_EQ(esctl({"verify", data}).code, 0);
+}
+
 TEST_F(EsctlOffline, ADirectoryWithoutAStoreIsNoStore) {
   EXPECT_EQ(esctl({"verify", directory.path("none")}).code, 4);
   EXPECT_EQ(esctl({"rebuild-index", directory.path("none")}).code, 4);
+  EXPECT_EQ(esctl({"repair", directory.path("none")}).code, 4);
   EXPECT_FALSE(std::filesystem::exists(directory.path("none")));
   EXPECT_EQ(esctl({"inspect", directory.path("none")}).code, 4);
   EXPECT_EQ(esctl({"inspect", data, "--segment", "77"}).code, 1);
