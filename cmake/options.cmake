@@ -3,6 +3,9 @@
 option(ESDB_BENCH "Build the benchmarks" ON)
 set(ESDB_SANITIZE "" CACHE STRING
     "Sanitizers, as -fsanitize takes them: address,undefined | thread")
+option(ESDB_FUZZ "Build the fuzzers of tests/fuzz: needs clang" OFF)
+
+option(ESDB_SABOTAGE "Build in the bugs of storage/sabotage.h, planted on demand" OFF)
 
 set(CMAKE_CXX_STANDARD 23)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
@@ -20,17 +23,35 @@ if(ESDB_CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${ESDB_CCACHE})
 endif()
 
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang" OR CMAKE_CXX_COMPILER_VERSION VERSION_GREATER_EQUAL 13)
+  add_compile_options(
+    "$<$<COMPILE_LANGUAGE:CXX>:SHELL:-include ${PROJECT_SOURCE_DIR}/protocol/kj_comparison.h>")
+endif()
+
 # Linked by every target of ours, and by nothing that is installed. GCC 12, optimising, calls every
-# std::expected in a KJ promise uninitialized.
+# std::expected in a KJ promise uninitialized; clang, in a use of std::stable_sort, what libstdc++
+# 12 uses itself deprecated.
 add_library(esdb_warnings INTERFACE)
 target_compile_options(esdb_warnings INTERFACE -Wall -Wextra -Wconversion -Wshadow
                        -Wnon-virtual-dtor -Werror
-                       $<$<NOT:$<CONFIG:Debug>>:-Wno-maybe-uninitialized>)
+                       $<$<CXX_COMPILER_ID:Clang>:-Wno-deprecated-declarations>)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  target_compile_options(esdb_warnings INTERFACE
+                         $<$<NOT:$<CONFIG:Debug>>:-Wno-maybe-uninitialized>)
+endif()
+if(ESDB_SABOTAGE)
+  add_compile_definitions(ESDB_SABOTAGE)
+endif()
 add_library(esdb_hardening INTERFACE)
 target_compile_definitions(esdb_hardening INTERFACE _GLIBCXX_ASSERTIONS)
 target_compile_options(esdb_hardening INTERFACE -fstack-protector-strong -fstack-clash-protection
                        -fcf-protection)
 target_link_options(esdb_hardening INTERFACE -Wl,-z,relro,-z,now)
+if(ESDB_FUZZ)
+  # What is reached is told to the fuzzers; other programs of the same tree take no harm.
+  add_compile_options(-fsanitize=fuzzer-no-link)
+  add_link_options(-fsanitize=fuzzer-no-link)
+endif()
 if(ESDB_SANITIZE)
   add_compile_options(-fsanitize=${ESDB_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${ESDB_SANITIZE})

@@ -23,7 +23,7 @@ std::unexpected<Error> unreadable(std::string message) {
 
 struct LineReader::Decompressor {
   struct Free {
-    void operator()(ZSTD_DStream* stream) const { ZSTD_freeDStream(stream); }
+    void operator()(ZSTD_DStream* done) const { ZSTD_freeDStream(done); }
   };
   std::unique_ptr<ZSTD_DStream, Free> stream{ZSTD_createDStream()};
   std::vector<char> compressed = std::vector<char>(kChunk);

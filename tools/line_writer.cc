@@ -15,7 +15,7 @@ namespace esdb::tools {
 
 struct LineWriter::Compressor {
   struct Free {
-    void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
+    void operator()(ZSTD_CCtx* done) const { ZSTD_freeCCtx(done); }
   };
   std::unique_ptr<ZSTD_CCtx, Free> context{ZSTD_createCCtx()};
   std::vector<char> compressed = std::vector<char>(ZSTD_CStreamOutSize());
