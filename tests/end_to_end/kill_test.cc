@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <filesystem>
 #include <random>
 #include <string>
+#include <string_view>
 
 #include "tests/end_to_end/interrupted_import.h"
 #include "tests/end_to_end/ledger.h"
@@ -14,6 +16,7 @@
 #include "tests/end_to_end/recount.h"
 #include "tests/end_to_end/server_process.h"
 #include "tests/end_to_end/writer_process.h"
+#include "tests/fixtures/figures.h"
 #include "tests/fixtures/scratch_directory.h"
 #include "tests/fixtures/test_run.h"
 
@@ -48,13 +51,20 @@ void expect_agreement(const std::string& url, const Ledger& ledger,
     expect_retry_of_the_last_is_recognised(**store, ledger);
 }
 
-TEST(Kill, OfAProcessThatAppendsLosesNothingThatWasAcknowledged) {
-  auto random = random_from_printed_seed();
+constexpr std::size_t kCycles = 15;  // of one store's life; ESDB_TEST_SCALE is the number of lives
+
+void tell_figures(std::string_view what, std::size_t events) {
+  fixtures::tell(what,
+                 {{kCycles * fixtures::scaled(1), "cycles"}, {events, "acknowledged events"}});
+}
+
+// A store's life: how many events were acknowledged in it.
+void kill_a_process_that_appends(std::mt19937_64& random, std::size_t& events) {
   std::uniform_int_distribution<int> moment(5, 150), one_of_four(0, 3);
   const fixtures::ScratchDirectory scratch;
   const auto directory = scratch.path("data");
   Ledger ledger;
-  for (std::size_t cycle = 0; cycle < fixtures::scaled(15); ++cycle) {
+  for (std::size_t cycle = 0; cycle < kCycles; ++cycle) {
     WriterProcess writer(directory, {.seed = random()});
     // Mostly while it appends; at times while it opens the store.
     if (one_of_four(random) != 0) {
@@ -72,11 +82,21 @@ TEST(Kill, OfAProcessThatAppendsLosesNothingThatWasAcknowledged) {
     ASSERT_NO_FATAL_FAILURE(expect_agreement(directory, ledger)) << "cycle " << cycle;
   }
   EXPECT_GT(ledger.size(), 0U);
-  RecordProperty("acknowledged_events", static_cast<int>(ledger.size()));
+  // The same once more with an index that is built from nothing.
+  std::filesystem::remove_all(directory + "/index");
+  ASSERT_NO_FATAL_FAILURE(expect_agreement(directory, ledger));
+  events += ledger.size();
 }
 
-TEST(Kill, OfAServerLosesNothingThatWasAcknowledgedAndClientsGoOn) {
+TEST(Kill, OfAProcessThatAppendsLosesNothingThatWasAcknowledged) {
   auto random = random_from_printed_seed();
+  std::size_t events = 0;
+  for (std::size_t life = 0; life < fixtures::scaled(1); ++life)
+    ASSERT_NO_FATAL_FAILURE(kill_a_process_that_appends(random, events)) << "life " << life;
+  tell_figures("kill -9 of a process that appends", events);
+}
+
+void kill_a_server(std::mt19937_64& random, std::size_t& events) {
   std::uniform_int_distribution<int> moment(5, 150), one_of_four(0, 3);
   const fixtures::ScratchDirectory scratch;
   ServerProcess server(scratch, {.arguments = small_server(scratch)});
@@ -84,7 +104,7 @@ TEST(Kill, OfAServerLosesNothingThatWasAcknowledgedAndClientsGoOn) {
   ASSERT_TRUE(server.start()) << server.log();
   WriterProcess writer(server.url(), {.seed = random()});
   ASSERT_TRUE(writer.listen_until_open(ledger)) << writer.process().err();
-  for (std::size_t cycle = 0; cycle < fixtures::scaled(15); ++cycle) {
+  for (std::size_t cycle = 0; cycle < kCycles; ++cycle) {
     // Mostly while it answers, which a client that backed off meets after a while; at times at
     // once.
     if (one_of_four(random) != 0) {
@@ -98,10 +118,18 @@ TEST(Kill, OfAServerLosesNothingThatWasAcknowledgedAndClientsGoOn) {
   writer.process().kill();
   writer.listen_to_the_end(ledger);
   EXPECT_GT(ledger.size(), 0U);
-  RecordProperty("acknowledged_events", static_cast<int>(ledger.size()));
   ASSERT_NO_FATAL_FAILURE(expect_agreement(server.url(), ledger));
   EXPECT_EQ(server.stop(), Ended{.code = 0}) << server.log();
   ASSERT_NO_FATAL_FAILURE(expect_agreement(server.data(), ledger));
+  events += ledger.size();
+}
+
+TEST(Kill, OfAServerLosesNothingThatWasAcknowledgedAndClientsGoOn) {
+  auto random = random_from_printed_seed();
+  std::size_t events = 0;
+  for (std::size_t life = 0; life < fixtures::scaled(1); ++life)
+    ASSERT_NO_FATAL_FAILURE(kill_a_server(random, events)) << "life " << life;
+  tell_figures("kill -9 of a server", events);
 }
 
 TEST(Kill, OfAServerLetsItsClientsFinishEachAppendOnce) {

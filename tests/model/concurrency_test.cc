@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <iostream>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -14,6 +13,7 @@
 #include <vector>
 
 #include "tests/client/cutting_proxy.h"
+#include "tests/fixtures/figures.h"
 #include "tests/fixtures/scratch_directory.h"
 #include "tests/fixtures/test_run.h"
 #include "tests/model/answers.h"
@@ -293,8 +293,7 @@ void expect_linearizable(EventStore& store, std::vector<Actor>& actors) {
   }
   for (std::uint64_t i = 0; i < kClaims; ++i)
     EXPECT_LE(store.count(tagged({{"claim", std::to_string(i)}})).value(), 1u);
-  std::cout << attempts << " appends from " << actors.size() << " threads, " << refused
-            << " refused\n";
+  fixtures::tell("concurrent appends", {{attempts, "appends"}, {refused, "refused"}});
 }
 
 void act_at_once(std::vector<Actor>& actors) {

@@ -3,10 +3,10 @@
 #include <malloc.h>
 
 #include <filesystem>
-#include <iostream>
 #include <random>
 #include <string>
 
+#include "tests/fixtures/figures.h"
 #include "tests/fixtures/scratch_directory.h"
 #include "tests/fixtures/test_run.h"
 #include "tests/simulation/crash_run.h"
@@ -15,8 +15,9 @@ namespace esdb::simulation {
 namespace {
 
 void tell(const std::string& what, const Figures& figures) {
-  std::cout << what << ": " << figures.states << " states at " << figures.crash_points
-            << " crash points, " << figures.nested_states << " of them in recovery\n";
+  fixtures::tell("power loss, " + what, {{figures.states, "states"},
+                                         {figures.crash_points, "crash points"},
+                                         {figures.nested_states, "states in recovery"}});
 }
 
 struct Machine {
@@ -72,7 +73,7 @@ TEST(PowerLoss, LeavesNothingUnrecoverableInAnyStateOfAnyShortWorkload) {
         ASSERT_EQ(run.run(workload), "") << machine.name << ": " << to_string(workload);
         figures += run.figures();
       });
-    tell(machine.name, figures);
+    tell(std::string("short workloads, ") + machine.name, figures);
   }
 }
 
@@ -95,7 +96,7 @@ TEST(PowerLoss, LosesNothingInLongLives) {
           << machine.name << ", seed " << seed << ": " << to_string(workload);
       figures += run.figures();
     }
-    tell(std::string(machine.name) + ", seeds from " + std::to_string(first), figures);
+    tell(std::string("long lives, ") + machine.name, figures);
   }
 }
 
@@ -122,8 +123,7 @@ TEST(PowerLoss, LeavesAnIndexThatTellsTheTruthBesideAnyLog) {
           << machine.name << ", seed " << seed << ": " << to_string(workload);
       figures += run.figures();
     }
-    tell(std::string(machine.name) + " with an index, seeds from " + std::to_string(first),
-         figures);
+    tell(std::string("with an index, ") + machine.name, figures);
   }
 }
 

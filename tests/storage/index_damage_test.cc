@@ -9,6 +9,7 @@
 #include <fstream>
 #include <random>
 
+#include "tests/fixtures/figures.h"
 #include "tests/fixtures/test_run.h"
 #include "tests/storage/index_store.h"
 
@@ -95,7 +96,7 @@ TEST(IndexDamage, NeverMakesAWrongAnswer) {
   const auto index = options.directory, whole = store.directory.path() + "/whole";
   std::filesystem::copy(index, whole, std::filesystem::copy_options::recursive);
   ASSERT_EQ(look_in_child(store, options, truth), Outcome::kRight);
-  int ended = 0;
+  std::uint64_t ended = 0;
   for (std::size_t i = 0; i < fixtures::scaled(60); ++i) {
     std::filesystem::remove_all(index);
     std::filesystem::copy(whole, index, std::filesystem::copy_options::recursive);
@@ -112,7 +113,8 @@ TEST(IndexDamage, NeverMakesAWrongAnswer) {
     ASSERT_NE(outcome, Outcome::kWrong) << "bit " << bit;
     ended += outcome == Outcome::kEnded;
   }
-  RecordProperty("processes ended by a signal", ended);
+  fixtures::tell("bits of data.mdb",
+                 {{fixtures::scaled(60), "flips"}, {ended, "processes ended by a signal"}});
 }
 
 }  // namespace
