@@ -16,6 +16,7 @@ void add_verify(Commands& commands);
 void add_inspect(Commands& commands);
 void add_rebuild_index(Commands& commands);
 void add_repair(Commands& commands);
+void add_doctor(Commands& commands);
 void add_completion(Commands& commands);
 
 }  // namespace esdb::tools

@@ -47,8 +47,9 @@ struct Exception {
   std::string_view file;
   std::string_view ours;
 };
-constexpr std::array<Exception, 5> kExceptions = {{
-    {"client/open.cc", "storage/"},          // the one file that knows every kind of store
+constexpr std::array<Exception, 6> kExceptions = {{
+    {"client/open.cc", "storage/"},  // the one file that knows every kind of store
+    {"tools/doctor.cc", "storage/"},
     {"tools/inspect.cc", "storage/"},        // offline and read-only, on damaged files too
     {"tools/rebuild_index.cc", "storage/"},  // the store is not open
     {"tools/repair.cc", "storage/"},
