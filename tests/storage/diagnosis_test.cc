@@ -78,7 +78,7 @@ TEST(Diagnosis, OfASoundMachineIsThatAllIsWell) {
 
 TEST(Diagnosis, NamesFileSystemsThatKeepNoPromise) {
   const auto on = [](std::string name, long type) {
-    return [=](MachineFacts& facts) {
+    return [name, type](MachineFacts& facts) {
       facts.file_system = name;
       facts.f_type = type;
     };
