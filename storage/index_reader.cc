@@ -14,6 +14,10 @@ Result<IndexReader> IndexReader::begin(const Environment& environment, IndexHeal
   if (!transaction) {
     if (transaction.error().is_damage())
       return std::unexpected(health.damaged(to_string(transaction.error())));
+    if (transaction.error().number > 0)  // an errno, not LMDB's: memory is short
+      return std::unexpected(
+          Error{.code = ErrorCode::kUnavailable,
+                .message = "the index cannot be read just now: " + to_string(transaction.error())});
     return std::unexpected(
         Error{.code = ErrorCode::kOverloaded,
               .message = "too many reads at once: " + to_string(transaction.error())});

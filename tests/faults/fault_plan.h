@@ -33,6 +33,7 @@ struct Point {
   std::string call{};
   std::uint64_t nth{};       // 1 is the first
   bool moves_bytes = false;  // it can be short
+  friend bool operator==(const Point&, const Point&) = default;
 };
 std::string to_string(const Point& point);
 

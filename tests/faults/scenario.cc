@@ -37,8 +37,7 @@ void Scenario::wrong(const std::string& what) {
 
 void Scenario::wrong_unless_allowed(const std::string& call, const Error& error) {
   if (!parts_.may_fail) return wrong(call + " failed while nothing was wrong: " + error.message);
-  if (!is_among(error.code, {ErrorCode::kUnavailable, ErrorCode::kCorrupt, ErrorCode::kTimedOut,
-                             ErrorCode::kOverloaded}))
+  if (!is_among(error.code, {ErrorCode::kUnavailable, ErrorCode::kCorrupt, ErrorCode::kTimedOut}))
     wrong(call + " answered " + std::string(to_string(error.code)) + ": " + error.message);
 }
 
@@ -205,9 +204,9 @@ void Scenario::judge(std::size_t number, const Result<Appended>& answer,
   const auto& error = answer.error();
   if (!parts_.may_fail)
     return wrong(named(number) + " failed while nothing was wrong: " + error.message);
-  if (!is_among(error.code, {ErrorCode::kUnavailable, ErrorCode::kDiskFull, ErrorCode::kReadOnly,
-                             ErrorCode::kTimedOut, ErrorCode::kOutcomeUnknown, ErrorCode::kCorrupt,
-                             ErrorCode::kOverloaded}))
+  if (!is_among(error.code,
+                {ErrorCode::kUnavailable, ErrorCode::kDiskFull, ErrorCode::kReadOnly,
+                 ErrorCode::kTimedOut, ErrorCode::kOutcomeUnknown, ErrorCode::kCorrupt}))
     wrong(named(number) + " answered " + std::string(to_string(error.code)) + ": " + error.message);
 }
 
