@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <thread>
 #include <utility>
 
@@ -25,8 +26,10 @@ constexpr auto kRolePause = 1ms;
 
 }  // namespace
 
-Wake::Wake() : fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) { ESDB_CHECK(fd_ >= 0); }
-Wake::~Wake() { ::close(fd_); }
+Wake::Wake() : fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+Wake::~Wake() {
+  if (fd_ >= 0) ::close(fd_);
+}
 
 void Wake::signal() const {
   const std::uint64_t one = 1;
@@ -55,12 +58,13 @@ void Wake::wait_until(Waiter::TimePoint until) const {
 // Two eventfds behind one: a blocked caller on another thread, which drives, drains only the
 // ring's, and so never takes what was meant for the program's loop.
 Driver::Driver(Drive drive) : drive_(drive) {
-  if (drive_ != Drive::kCaller) return;
+  if (ring_wake_.fd() < 0 || idle_wake_.fd() < 0) failure_ = errno;
+  if (failure_ != 0 || drive_ != Drive::kCaller) return;
   loop_fd_ = ::epoll_create1(EPOLL_CLOEXEC);
-  ESDB_CHECK(loop_fd_ >= 0);
   for (const auto* wake : {&ring_wake_, &idle_wake_}) {
     epoll_event watched{.events = EPOLLIN, .data = {}};
-    ESDB_CHECK(::epoll_ctl(loop_fd_, EPOLL_CTL_ADD, wake->fd(), &watched) == 0);
+    if (loop_fd_ < 0 || ::epoll_ctl(loop_fd_, EPOLL_CTL_ADD, wake->fd(), &watched) != 0)
+      failure_ = errno;
   }
 }
 

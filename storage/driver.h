@@ -26,7 +26,7 @@ namespace esdb::storage {
 // An eventfd.
 class Wake {
  public:
-  Wake();
+  Wake();  // fd() is -1 where the process has no descriptor left
   ~Wake();
   Wake(const Wake&) = delete;
   Wake& operator=(const Wake&) = delete;
@@ -48,6 +48,8 @@ class Driver {
   ~Driver();
   Driver(const Driver&) = delete;
   Driver& operator=(const Driver&) = delete;
+  // Before anything else: the errno of what it could not make; 0: nothing was in the way.
+  int failure() const { return failure_; }
   void attach(Writer& writer, Inbox& inbox) {
     writer_ = &writer;
     inbox_ = &inbox;
@@ -89,6 +91,7 @@ class Driver {
   Inbox* inbox_ = nullptr;
   Wake ring_wake_;
   Wake idle_wake_;
+  int failure_ = 0;
   int loop_fd_ = -1;  // Drive::kCaller: readable when one of the two is
   std::atomic<bool> driven_{false};
   std::atomic<bool> in_flight_{false};  // told by whoever drives, at the end of a turn

@@ -1,6 +1,7 @@
 #include "storage/engine.h"
 
 #include <algorithm>
+#include <system_error>
 #include <utility>
 
 #include "storage/check.h"
@@ -43,6 +44,10 @@ std::unique_ptr<Io> make_io(const std::string& directory, const OpenOptions& opt
   return make_directory_io(options.log);
 }
 
+Error short_of(const std::string& what, IoError error) {
+  return {.code = ErrorCode::kUnavailable, .message = "open: " + what + ": " + to_string(error)};
+}
+
 Error closed_error() {
   return {.code = ErrorCode::kClosed, .message = "append: the store was closed"};
 }
@@ -60,10 +65,16 @@ Engine::~Engine() { close(); }
 Result<std::shared_ptr<Engine>> Engine::open(const std::string& directory,
                                              const OpenOptions& options, Io* machine) {
   std::shared_ptr<Engine> engine(new Engine(options));
+  if (const int number = engine->driver_.failure(); number != 0)
+    return std::unexpected(short_of("no descriptor to wait on", IoError{number}));
   engine->io_ = machine;
   if (auto ok = engine->open_files(directory); !ok) return std::unexpected(ok.error());
   if (auto ok = engine->wire(); !ok) return std::unexpected(ok.error());
-  engine->start_threads();
+  try {
+    engine->start_threads();
+  } catch (const std::system_error& error) {
+    return std::unexpected(short_of("no thread", IoError{error.code().value()}));
+  }
   return engine;
 }
 
@@ -144,10 +155,7 @@ Result<void> Engine::fill_window() {
 Result<void> Engine::wire() {
   if (auto ok = fill_window(); !ok) return ok;
   auto ring = io_->make_ring(kRingDepth, driver_.ring_fd());
-  if (!ring)
-    return std::unexpected(
-        Error{.code = ErrorCode::kUnavailable,
-              .message = "open: no ring for writing: " + to_string(ring.error())});
+  if (!ring) return std::unexpected(short_of("no ring for writing", ring.error()));
   ring_ = std::move(*ring);
   preparer_ = std::make_unique<Preparer>(
       sources(),

@@ -180,8 +180,7 @@ Result<void> Index::State::commit_to(Environment& to, const Generation& generati
   };
   const auto room = static_cast<std::size_t>(generation.dirty_bytes(to.used_bytes()));
   if (auto reserved = to.reserve(room); !reserved) {
-    if (reserved.error().number != ENOSPC && reserved.error().number != EDQUOT)
-      return failed(reserved.error());
+    if (!is_full(IoError{reserved.error().number})) return failed(reserved.error());
     return std::unexpected(Error{.code = ErrorCode::kDiskFull,
                                  .message = "no room for the index in " + options.directory});
   }

@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "storage/threads.h"
+
 namespace esdb::storage {
 
 namespace {
@@ -75,6 +77,7 @@ Environment::~Environment() {
 }
 
 LmdbResult<void> Environment::map(const std::string& directory, Mode mode) {
+  const WithoutFileSizeSignal quiet;
   unsigned flags = MDB_NOTLS | MDB_NORDAHEAD;
   if (mode == Mode::kReadOnly) flags |= MDB_RDONLY | MDB_NOLOCK;
   if (mode == Mode::kBulk) flags |= MDB_NOSYNC;
@@ -100,6 +103,7 @@ LmdbResult<void> Environment::map(const std::string& directory, Mode mode) {
 }
 
 LmdbResult<void> Environment::open_trees(Mode mode) {
+  const WithoutFileSizeSignal quiet;
   const bool writes = mode != Mode::kReadOnly;
   MDB_txn* txn = nullptr;
   if (int number = mdb_txn_begin(env_, nullptr, writes ? 0 : MDB_RDONLY, &txn))
@@ -124,6 +128,7 @@ std::size_t Environment::used_bytes() const {
 }
 
 LmdbResult<void> Environment::reserve(std::size_t bytes) {
+  const WithoutFileSizeSignal quiet;
   const std::size_t used = used_bytes(), needed = used + bytes;
   if (needed <= reserved_) return {};
   const std::size_t reserved = (needed / kReserveStep + 1) * kReserveStep;
@@ -239,6 +244,7 @@ LmdbResult<TreeCursor> Transaction::cursor(Tree tree) const {
 }
 
 LmdbResult<void> Transaction::commit() {
+  const WithoutFileSizeSignal quiet;
   return done(mdb_txn_commit(std::exchange(txn_, nullptr)));
 }
 

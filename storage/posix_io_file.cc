@@ -12,6 +12,7 @@
 
 #include "storage/check.h"
 #include "storage/posix_io.h"
+#include "storage/threads.h"
 #include "storage/transfer.h"
 
 namespace esdb::storage {
@@ -37,6 +38,7 @@ IoResult<std::size_t> read_all(int fd, std::uint64_t offset, std::span<std::byte
 
 IoResult<void> write_all(int fd, std::uint64_t offset, std::span<const std::byte> bytes,
                          std::size_t alignment, int flags) {
+  const WithoutFileSizeSignal quiet;
   Transfer transfer(Transfer::Kind::kWrite, bytes.size(), alignment);
   for (;;) {
     const iovec part{const_cast<std::byte*>(bytes.data()) + transfer.done(), transfer.rest()};
@@ -115,6 +117,7 @@ IoResult<void> PosixFile::write_durable(std::uint64_t offset, std::span<const st
 }
 
 IoResult<void> PosixFile::reserve(std::uint64_t bytes) {
+  const WithoutFileSizeSignal quiet;
   if (::fallocate(descriptors_.cached, FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(bytes)) != 0 &&
       errno != EOPNOTSUPP)
     return failed();
@@ -122,6 +125,7 @@ IoResult<void> PosixFile::reserve(std::uint64_t bytes) {
 }
 
 IoResult<void> PosixFile::allocate_zeroed(std::uint64_t bytes) {
+  const WithoutFileSizeSignal quiet;
   const auto begin = size();
   if (!begin) return std::unexpected(begin.error());
   if (*begin >= bytes) return {};

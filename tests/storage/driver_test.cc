@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sys/resource.h>
 
 #include <atomic>
+#include <cerrno>
 #include <future>
 #include <thread>
 
@@ -81,6 +83,18 @@ TEST(Wake, IsReadableFromItsSignalUntilItIsDrained) {
   wake.wait_until(begun + 5ms);
   EXPECT_GE(Clock::now(), begun + 4ms);
   wake.wait_until(begun);
+}
+
+TEST(Driver, SaysWhatItCouldNotMake) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  auto none = before;
+  none.rlim_cur = 0;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  const Driver short_of_descriptors(Drive::kCaller);
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_EQ(short_of_descriptors.failure(), EMFILE);
+  EXPECT_EQ(Driver(Drive::kCaller).failure(), 0);
 }
 
 TEST(Driver, ABlockingCallerDrivesByItself) {

@@ -1,11 +1,17 @@
 #include "storage/threads.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <future>
 #include <string>
+
+#include "tests/fixtures/scratch_directory.h"
 
 namespace esdb::storage {
 namespace {
@@ -46,6 +52,31 @@ TEST(Threads, FaultsAreNotBlocked) {
   quiet_thread("esdb-test", [&] { pthread_sigmask(SIG_SETMASK, nullptr, &blocked); }).join();
   for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS})
     EXPECT_EQ(sigismember(&blocked, signal), 0) << signal;
+}
+
+// A file that may not grow is an error, and no death; a signal of the program's own stays its own.
+TEST(Threads, AFileThatMayNotGrowRaisesNoSignal) {
+  const fixtures::ScratchDirectory scratch;
+  const int fd = ::open(scratch.path("file").c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+  ASSERT_GE(fd, 0);
+  rlimit before{};
+  ::getrlimit(RLIMIT_FSIZE, &before);
+  auto small = before;
+  small.rlim_cur = 4096;
+  ::setrlimit(RLIMIT_FSIZE, &small);
+  int number = 0;
+  {
+    const WithoutFileSizeSignal quiet;
+    number = ::fallocate(fd, 0, 0, 1 << 20) == 0 ? 0 : errno;
+  }
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  ::close(fd);
+  EXPECT_EQ(number, EFBIG);
+  sigset_t pending, blocked;
+  sigpending(&pending);
+  pthread_sigmask(SIG_SETMASK, nullptr, &blocked);
+  EXPECT_EQ(sigismember(&pending, SIGXFSZ), 0);
+  EXPECT_EQ(sigismember(&blocked, SIGXFSZ), 0);
 }
 
 }  // namespace
