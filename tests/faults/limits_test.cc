@@ -322,11 +322,11 @@ std::size_t fill(EventStore& store, Ledger& ledger, std::size_t from, Result<App
 TEST_F(Limits, AFullFileSystemStopsAppendsAndClearsByItself) {
   const fixtures::ScratchDirectory scratch;
   const auto wrong = run(scratch.path("disk"), Abort::kNever, [&](Left& left) {
-    const LoopDisk disk(scratch.path(), 64, 16);
+    const LoopDisk disk(scratch.path(), 96, 64);
     left.skipped = !disk.made();
     if (left.skipped) return;
     const auto ballast = disk.path() + "/ballast";
-    std::ofstream(ballast, std::ios::binary) << std::string(std::size_t{9} << 20, 'b');
+    std::ofstream(ballast, std::ios::binary) << std::string(std::size_t{54} << 20, 'b');
     auto store = opener(disk.path() + "/store", left)(small_store());
     if (!store) return left.tell(store.error().message);
     Result<Appended> answer;

@@ -29,9 +29,9 @@ namespace {
 
 struct Watched {
   std::shared_mutex mutex{};
-  FaultPlan* plan = nullptr;  // under mutex
-  std::string directory{};    // under mutex
-  std::string name{};         // under mutex
+  FaultPlan* plan = nullptr;    // under mutex
+  std::string directory{};      // under mutex
+  WatchedCalls::Which which{};  // under mutex
 };
 Watched& watched() {
   static Watched one;
@@ -52,12 +52,15 @@ std::string path_of(int fd) {
   return size > 0 ? std::string(text.data(), static_cast<std::size_t>(size)) : std::string{};
 }
 
+constexpr std::string_view kRing = "uring ";
+
 std::optional<Fault> turn(std::string_view call, std::string_view path, bool moves_bytes) {
+  using Which = WatchedCalls::Which;
   auto& watch = watched();
   const std::shared_lock lock(watch.mutex);
-  if (watch.plan == nullptr || !path.starts_with(watch.directory) ||
-      path.find(watch.name) == path.npos)
-    return std::nullopt;
+  if (watch.plan == nullptr || !path.starts_with(watch.directory)) return std::nullopt;
+  if (call.starts_with(kRing) != (watch.which == Which::kRings)) return std::nullopt;
+  if (watch.which == Which::kIndex && !path.ends_with(".mdb")) return std::nullopt;
   const auto file = path.substr(watch.directory.size());
   auto fault = watch.plan->turn(std::string(call) + " " + std::string(file), moves_bytes);
   // LMDB repeats what is interrupted for as long as it is.
@@ -128,12 +131,17 @@ constexpr int kCreates = 0100, kTemporary = 020000000, kHere = -100;
 
 }  // namespace
 
-WatchedCalls::WatchedCalls(FaultPlan& plan, std::string directory, std::string name) {
+std::optional<Fault> fault_of_ring(const char* operation, int fd) {
+  if (!is_watching.load(std::memory_order_relaxed)) return std::nullopt;
+  return turn(std::string(kRing) + operation, path_of(fd), true);
+}
+
+WatchedCalls::WatchedCalls(FaultPlan& plan, std::string directory, Which which) {
   auto& watch = watched();
   const std::unique_lock lock(watch.mutex);
   watch.plan = &plan;
   watch.directory = std::move(directory);
-  watch.name = std::move(name);
+  watch.which = which;
   is_watching = true;
 }
 
