@@ -104,6 +104,11 @@ Result<OfflineLog> look_at_log(Io& io, const std::string& directory) {
   return log;
 }
 
+void SegmentBytes::clear_from(std::uint64_t offset) {
+  const auto all = std::as_writable_bytes(std::span(words_)).first(size_);
+  std::ranges::fill(all.subspan(std::min<std::size_t>(offset, size_)), std::byte{0});
+}
+
 Result<SegmentBytes> SegmentBytes::read(Io& io, const OfflineSegment& segment, ReadFrom from) {
   SegmentBytes result;
   result.size_ = static_cast<std::size_t>(segment.file_bytes);

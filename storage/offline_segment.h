@@ -47,6 +47,7 @@ class SegmentBytes {
   static Result<SegmentBytes> read(Io& io, const OfflineSegment& segment,
                                    ReadFrom from = ReadFrom::kCache);
   std::span<const std::byte> bytes() const { return std::as_bytes(std::span(words_)).first(size_); }
+  void clear_from(std::uint64_t offset);  // makes zeros of the rest
 
  private:
   std::vector<std::uint64_t> words_{};

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include "protocol/encoded_event.h"
 #include "storage/check.h"
 #include "storage/footer.h"
 #include "storage/index.h"
+#include "storage/live_segment.h"
 #include "storage/offline_segment.h"
 #include "storage/posix_io.h"
 #include "storage/segment_file.h"
@@ -28,13 +30,17 @@ struct Told {
 
 class Verifier {
  public:
-  Verifier(Io& io, OfflineLog log, const VerifyOptions& options)
-      : io_(io), log_(std::move(log)), options_(options) {}
+  // `live_up_to`: a process writes; up to this frame all is durable.
+  Verifier(Io& io, OfflineLog log, const VerifyOptions& options,
+           std::optional<std::uint64_t> live_up_to)
+      : io_(io), log_(std::move(log)), options_(options), live_up_to_(live_up_to) {}
 
   Result<VerifyReport> run();
 
  private:
   Result<void> check_segment(const OfflineSegment& segment);
+  Result<void> check_headerless(const OfflineSegment& segment);
+  void settle_claims();
   void check_first_blocks(const OfflineSegment& segment, std::span<const std::byte> bytes);
   Result<void> check_frames(const OfflineSegment& segment, std::span<const std::byte> bytes,
                             Told& told);
@@ -52,6 +58,7 @@ class Verifier {
   Io& io_;
   const OfflineLog log_;
   const VerifyOptions& options_;
+  const std::optional<std::uint64_t> live_up_to_;
   VerifyReport report_{};
   FrameExpected expected_{.frame_number = 1, .first_position = 1};
   std::vector<std::size_t> open_damages_{};  // of frames that the next sound one will bound
@@ -85,13 +92,7 @@ Result<VerifyReport> Verifier::run() {
     if (auto checked = check_segment(segment); !checked) return std::unexpected(checked.error());
     next = segment.number + 1;
   }
-  if (log_.segments.back().tail)
-    damage(log_.segments.back(), 0, "the last segment is sealed: the one behind it is gone");
-  // An index that is whole knows how far the log was durable, too.
-  const auto indexed = Index::claimed_frame(
-      {.directory = log_.index_directory, .store_id = log_.store_id, .seed = log_.seed},
-      expected_.epoch_id, Access::kReadOnly);
-  report_.durable_claimed = std::max(report_.durable_claimed, indexed);
+  settle_claims();
   report_.last = expected_.first_position.value - 1;
   report_.last_frame = expected_.frame_number - 1;
   // What lies behind the last whole frame was acknowledged only if something claims so.
@@ -109,29 +110,52 @@ Result<VerifyReport> Verifier::run() {
   return std::move(report_);
 }
 
+// What was durable, by everything that says so.
+void Verifier::settle_claims() {
+  const auto& last = log_.segments.back();
+  const auto behind = last.path.substr(0, last.path.rfind('/') + 1) + segment_name(last.number + 1);
+  const bool just_made = live_up_to_ && io_.exists(behind).value_or(true);
+  if (last.tail && !just_made)
+    damage(last, 0, "the last segment is sealed: the one behind it is gone");
+  report_.is_live = live_up_to_.has_value();
+  if (live_up_to_) {
+    report_.durable_claimed = *live_up_to_;
+    return;
+  }
+  // An index that is whole knows how far the log was durable, too.
+  const auto indexed = Index::claimed_frame(
+      {.directory = log_.index_directory, .store_id = log_.store_id, .seed = log_.seed},
+      expected_.epoch_id, Access::kReadOnly);
+  report_.durable_claimed = std::max(report_.durable_claimed, indexed);
+}
+
+Result<void> Verifier::check_headerless(const OfflineSegment& segment) {
+  if (live_up_to_ && is_last(segment)) return {};  // it is being made
+  auto& found = damage(segment, 0, "it has no sound header");
+  const bool sealed_before =
+      log_.segments.size() > 1 && log_.segments[log_.segments.size() - 2].tail.has_value();
+  auto bytes = SegmentBytes::read(io_, segment);
+  if (!bytes) return std::unexpected(bytes.error());
+  const auto behind = std::min<std::size_t>(4096, bytes->bytes().size());
+  if (is_last(segment) && !sealed_before && all_zero(bytes->bytes().subspan(behind))) {
+    found.what = "it is half-made and holds nothing";
+    found.remedy = "nothing: the next opening for writing makes it again";
+    found.is_acknowledged = false;
+  }
+  report_.bytes += bytes->bytes().size();
+  return {};
+}
+
 Result<void> Verifier::check_segment(const OfflineSegment& segment) {
   if (options_.progress) options_.progress({report_.bytes, bytes_all_});
-  if (!segment.header) {
-    auto& found = damage(segment, 0, "it has no sound header");
-    const bool sealed_before =
-        log_.segments.size() > 1 && log_.segments[log_.segments.size() - 2].tail.has_value();
-    auto bytes = SegmentBytes::read(io_, segment);
-    if (!bytes) return std::unexpected(bytes.error());
-    const auto behind = std::min<std::size_t>(4096, bytes->bytes().size());
-    if (is_last(segment) && !sealed_before && all_zero(bytes->bytes().subspan(behind))) {
-      found.what = "it is half-made and holds nothing";
-      found.remedy = "nothing: the next opening for writing makes it again";
-      found.is_acknowledged = false;
-    }
-    report_.bytes += bytes->bytes().size();
-    return {};
-  }
+  if (!segment.header) return check_headerless(segment);
   if (segment.header->store_id != log_.store_id || segment.header->seed != log_.seed ||
       segment.header->number != segment.number) {
     damage(segment, 0, "it belongs to another store, or has another number");
     return {};
   }
-  auto bytes = SegmentBytes::read(io_, segment);
+  auto bytes = live_up_to_ && !segment.tail ? settled_bytes(io_, segment, *live_up_to_)
+                                            : SegmentBytes::read(io_, segment);
   if (!bytes) return std::unexpected(bytes.error());
   report_.bytes += bytes->bytes().size();
   if (segment.file_bytes != segment.header->segment_bytes)
@@ -156,6 +180,7 @@ void Verifier::check_first_blocks(const OfflineSegment& segment, std::span<const
   for (unsigned which = 0; which < 2; ++which) {
     const auto at = witness_at(block, which);
     const auto here = bytes.subspan(at, block);
+    if (live_up_to_ && !segment.tail) break;  // one of them may just be written
     if (all_zero(here)) continue;
     Witness witness;
     std::memcpy(&witness, here.data(), sizeof(witness));
@@ -304,6 +329,19 @@ void Verifier::check_footer(const OfflineSegment& segment, std::span<const std::
               sizeof(FooterFrame));
 }
 
+// Beside a process that writes: the claims first, then the names of the files, then their bytes.
+Result<VerifyReport> verify_live(Io& io, const std::string& directory,
+                                 const VerifyOptions& options) {
+  constexpr int kAttempts = 5;  // a file that is being made may go away while it is looked at
+  for (int attempt = 1;; ++attempt) {
+    auto before = look_at_log(io, directory);
+    auto durable = before ? durable_in(io, *before) : std::unexpected(before.error());
+    auto log = look_at_log(io, directory);
+    if (durable && log) return Verifier(io, std::move(*log), options, *durable).run();
+    if (attempt == kAttempts) return std::unexpected(durable ? log.error() : durable.error());
+  }
+}
+
 }  // namespace
 
 bool VerifyReport::is_sound() const {
@@ -313,11 +351,16 @@ bool VerifyReport::is_sound() const {
 
 Result<VerifyReport> verify(const std::string& directory, const VerifyOptions& options) {
   PosixIo io;
+  return verify(io, directory, options);
+}
+
+Result<VerifyReport> verify(Io& io, const std::string& directory, const VerifyOptions& options) {
   auto lock = lock_store(io, {.directory = directory, .access = Access::kReadOnly});
+  if (!lock && lock.error().code == ErrorCode::kLocked) return verify_live(io, directory, options);
   if (!lock) return std::unexpected(lock.error());
   auto log = look_at_log(io, directory);
   if (!log) return std::unexpected(log.error());
-  return Verifier(io, std::move(*log), options).run();
+  return Verifier(io, std::move(*log), options, std::nullopt).run();
 }
 
 }  // namespace esdb::storage

@@ -1,11 +1,10 @@
-// Verify: reads every byte of a store's log and says what is damaged. Offline, of a directory that
-// may be damaged in any way; writes nothing, not even a lock's content.
+// Verify: reads every byte of a store's log and says what is damaged. Of a directory that may be
+// damaged in any way; writes nothing, not even a lock's content. While a process has it open for
+// writing, it looks at what was durable when it began, and at nothing that may be under way.
 //
 // Threads: functions; any thread, one a directory. progress() is called by the same thread.
-// Errors:  kInvalidArgument (no store there), kRefused (its log was deleted), kLocked (a process
-// has
-//          it open for writing), kUnsupported (a later format). Damage is no error: it is what is
-//          reported.
+// Errors:  kInvalidArgument (no store there), kRefused (its log was deleted), kUnsupported (a later
+//          format). Damage is no error: it is what is reported.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +16,8 @@
 #include "esdb/numbers.h"
 
 namespace esdb::storage {
+
+class Io;
 
 struct VerifyProgress {
   std::uint64_t bytes_done{};
@@ -46,6 +47,7 @@ struct VerifyReport {
   std::uint64_t last_frame{};
   std::uint64_t durable_claimed{};  // the highest frame that anything claims durable
   bool closed_cleanly{};
+  bool is_live{};  // a process has it open; checked up to the frame `durable_claimed`
   std::vector<Damage> damages{};  // in the order of the log
 
   // Nothing that was acknowledged is damaged or missing.
@@ -53,5 +55,8 @@ struct VerifyReport {
 };
 
 Result<VerifyReport> verify(const std::string& directory, const VerifyOptions& options = {});
+// The same on another machine than this one's file system.
+Result<VerifyReport> verify(Io& io, const std::string& directory,
+                            const VerifyOptions& options = {});
 
 }  // namespace esdb::storage

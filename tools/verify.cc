@@ -22,10 +22,12 @@ using Json = nlohmann::ordered_json;
 constexpr const char* kExamples =
     "  esctl verify ./data\n"
     "  esctl verify /var/lib/esdb --json\n\n"
-    "Reads every byte of the log and changes nothing. Exit code 65: something that was "
-    "acknowledged\n"
-    "is damaged or missing. A torn tail that no answer rests on is shown, and cut by the next "
-    "opening.";
+    "Reads every byte of the log and changes nothing. A store that a server has open is checked "
+    "up\n"
+    "to what was durable when this began: give its directory, on its machine. Exit code 65:\n"
+    "something that was acknowledged is damaged or missing. A torn tail that no answer rests on "
+    "is\n"
+    "shown, and cut by the next opening.";
 
 void print_json(const Json& line, const Invocation& invocation) {
   invocation.out() << line.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n';
@@ -54,7 +56,8 @@ void print_for_programs(const storage::VerifyReport& report, const Invocation& i
               {"epochs", report.epochs},
               {"bytes", report.bytes},
               {"last", report.last.value},
-              {"closed_cleanly", report.closed_cleanly}},
+              {"closed_cleanly", report.closed_cleanly},
+              {"open", report.is_live}},
              invocation);
 }
 
@@ -82,7 +85,9 @@ void print_for_people(const storage::VerifyReport& report, const Invocation& inv
   table.add({"frames", grouped(report.frames)});
   table.add({"bytes read", grouped(report.bytes)});
   table.add({"last position", grouped(report.last.value)});
-  table.add({"closed", report.closed_cleanly ? "cleanly" : "not cleanly"});
+  table.add({"closed", report.is_live          ? "no: a process has it open"
+                       : report.closed_cleanly ? "cleanly"
+                                               : "not cleanly"});
   table.print(out, {});
   out << (report.is_sound()
               ? inked(Ink::kGreen, "sound", terminal)
@@ -117,7 +122,7 @@ void add_verify(Commands& commands) {
   const auto directory = std::make_shared<std::string>();
   commands
       .add({.name = "verify",
-            .about = "Read every byte of a store that is not open, and say what is damaged",
+            .about = "Read every byte of a store, open or not, and say what is damaged",
             .examples = kExamples},
            [directory](const Invocation& invocation) { return verify(*directory, invocation); })
       .add_option("DIR", *directory, "The store's directory")

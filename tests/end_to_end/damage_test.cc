@@ -87,9 +87,15 @@ TEST_F(Damage, InTheOpenSegmentIsRefusedByEveryoneAndLeftAsItIs) {
 TEST_F(Damage, InASealedSegmentIsAnErrorForItsReadersAndForNobodyElse) {
   const int event = 350;
   ASSERT_EQ(segment_of(event), 1);
-  const auto offset = damage(event);
   ServerProcess server(scratch_);
   ASSERT_TRUE(server.start()) << server.log();
+  const auto sound = run_esctl({"verify", directory(), "--json"});
+  EXPECT_TRUE(sound.ok()) << sound.out << sound.err;
+  EXPECT_EQ(raw_value(sound.out, "open"), "true") << sound.out;
+  const auto offset = damage(event);
+  const auto live = run_esctl({"verify", directory()});
+  EXPECT_EQ(live.ended, Ended{.code = 65}) << live.out << live.err;
+  EXPECT_NE(live.out.find("00000001.seg"), std::string::npos) << live.out;
   for (const auto& store : {server.url(), server.data()}) {
     if (store == server.data()) {
       ASSERT_EQ(server.stop(), Ended{.code = 0}) << server.log();
@@ -113,6 +119,25 @@ TEST_F(Damage, InASealedSegmentIsAnErrorForItsReadersAndForNobodyElse) {
   EXPECT_LE(std::stoul("0" + std::string(raw_value(found, "offset"))), offset) << verified.out;
   EXPECT_LE(std::stoi("0" + std::string(raw_value(found, "first"))), event) << verified.out;
   EXPECT_GE(std::stoi("0" + std::string(raw_value(found, "last"))), event) << verified.out;
+}
+
+TEST_F(Damage, InTheOpenSegmentIsRepairedByAcceptingWhatIsLost) {
+  const int event = kEvents - 150;
+  ASSERT_EQ(segment_of(event), segment_of(kEvents));
+  damage(event);
+  const auto told = run_esctl({"repair", directory()});
+  EXPECT_EQ(told.ended, Ended{.code = 65}) << told.err;
+  EXPECT_EQ(run_esctl({"repair", directory(), "--accept-loss"}).ended, Ended{.code = 2});
+  const auto repaired = run_esctl({"repair", directory(), "--accept-loss", "--yes", "--json"});
+  ASSERT_TRUE(repaired.ok()) << repaired.err;
+  ServerProcess server(scratch_);
+  ASSERT_TRUE(server.start()) << server.log();
+  // The frame had a hundred events.
+  EXPECT_TRUE(run_esctl({"get", std::to_string(event - 100), "--store", server.url()}).ok());
+  EXPECT_FALSE(run_esctl({"get", std::to_string(event), "--store", server.url()}).ok());
+  EXPECT_TRUE(run_esctl({"append", "a-1", "--type", "T", "--store", server.url()}).ok());
+  EXPECT_EQ(server.stop(), Ended{.code = 0}) << server.log();
+  EXPECT_TRUE(run_esctl({"verify", directory()}).ok());
 }
 
 TEST_F(Damage, OfNothingIsFoundInASoundStore) {

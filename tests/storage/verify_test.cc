@@ -143,11 +143,17 @@ TEST_F(Verify, AMissingSegmentIsFound) {
   EXPECT_NE(found.damages.front().what.find("missing"), std::string::npos);
 }
 
-TEST_F(Verify, AStoreThatIsOpenIsLocked) {
-  start(1);
-  auto found = verify(store_);
-  ASSERT_FALSE(found.has_value());
-  EXPECT_EQ(found.error().code, ErrorCode::kLocked);
+TEST_F(Verify, AStoreThatIsOpenIsCheckedUpToWhatIsDurable) {
+  start(80);
+  const auto frames = driver_.log().durable_frame();
+  driver_.run_background();
+  const auto found = report();
+  EXPECT_TRUE(found.is_live);
+  EXPECT_TRUE(found.damages.empty()) << found.damages.front().what;
+  EXPECT_EQ(found.durable_claimed, frames);
+  EXPECT_EQ(found.last, Position{160});
+  driver_.close();
+  EXPECT_FALSE(report().is_live);
 }
 
 TEST_F(Verify, NoStoreIsSaidSo) {
