@@ -105,6 +105,7 @@ class MemoryFile final : public File {
   }
 
   IoResult<void> write_durable(std::uint64_t offset, std::span<const std::byte> from) override {
+    if (from.empty()) return {};
     const auto end = offset + from.size();
     if (content_->bytes().size() < end)
       if (auto grown = content_->resize(end); !grown) return grown;

@@ -168,7 +168,9 @@ std::string Opening::damage() const {
   const SurveyedSegment* place = nullptr;
   for (const auto& surveyed : unsealed) {
     if (surveyed.segment->last_frame() != last_frame) continue;
+    const bool is_cut = surveyed.file_bytes < surveyed.segment->header().segment_bytes;
     if (place == nullptr || place->stopped_by == "zeros") place = &surveyed;
+    if (is_cut) break;
   }
   ESDB_CHECK(place != nullptr);
   const auto& segment = *place->segment;
@@ -239,8 +241,9 @@ Result<void> Opening::cut(SurveyedSegment& surveyed) {
   auto begin = segment.used();
   auto end = surveyed.written_to;
   if (surveyed.file_bytes < header.segment_bytes) {
-    begin =
-        std::min<std::uint64_t>(begin, surveyed.file_bytes / header.unit_bytes * header.unit_bytes);
+    // The first unit holds the header, which the image does not.
+    begin = std::clamp<std::uint64_t>(surveyed.file_bytes / header.unit_bytes * header.unit_bytes,
+                                      header.unit_bytes, begin);
     end = header.segment_bytes;
   }
   if (begin >= end) return {};

@@ -26,6 +26,19 @@ bool has_sound_sizes(const SegmentHeader& header) {
          8 * std::uint64_t{header.block_bytes} <= header.segment_bytes;
 }
 
+// The same of a footer: its tables lie as a writer lays them, and behind the frames.
+bool has_sound_places(const FooterTail& tail, std::uint64_t file_bytes) {
+  const auto table = [](std::uint64_t entries, std::size_t per_block) {
+    return padded(entries, per_block) / per_block * kFooterBlockBytes;
+  };
+  return tail.first_frame != 0 && tail.first_position != 0 && tail.frames_end <= tail.offsets_at &&
+         tail.offsets_at < file_bytes && tail.offsets_at % kFooterBlockBytes == 0 &&
+         tail.ids_at == tail.offsets_at + table(tail.event_count, kOffsetsPerBlock) &&
+         tail.frames_at == tail.ids_at + table(tail.event_count, kIdsPerBlock) &&
+         tail.frames_at + table(tail.frame_count, kFramesPerBlock) <=
+             file_bytes - kFooterBlockBytes;
+}
+
 }  // namespace
 
 std::string segment_name(std::uint32_t number) {
@@ -123,6 +136,8 @@ IoResult<std::optional<FooterTail>> read_footer_tail(File& file, std::uint32_t n
   if (*count < sizeof(tail) || tail.magic != kFooterMagic || tail.segment != number ||
       tail.checksum != checksum_of(tail, seed))
     return std::nullopt;
+  // Of a later format it is only asked which.
+  if (tail.format == kFormatVersion && !has_sound_places(tail, *size)) return std::nullopt;
   return tail;
 }
 

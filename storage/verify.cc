@@ -137,7 +137,10 @@ Result<void> Verifier::check_headerless(const OfflineSegment& segment) {
   auto bytes = SegmentBytes::read(io_, segment);
   if (!bytes) return std::unexpected(bytes.error());
   const auto behind = std::min<std::size_t>(4096, bytes->bytes().size());
-  if (is_last(segment) && !sealed_before && all_zero(bytes->bytes().subspan(behind))) {
+  // An index is made when the first segment has been: then that one held something.
+  const bool is_lost =
+      log_.segments.size() == 1 && io_.exists(log_.index_directory).value_or(false);
+  if (is_last(segment) && !sealed_before && !is_lost && all_zero(bytes->bytes().subspan(behind))) {
     found.what = "it is half-made and holds nothing";
     found.remedy = "nothing: the next opening for writing makes it again";
     found.is_acknowledged = false;
@@ -191,6 +194,11 @@ void Verifier::check_first_blocks(const OfflineSegment& segment, std::span<const
       found.is_acknowledged = false;
       found.remedy = "nothing: the other one counts, and it is written again";
       continue;
+    }
+    if (!all_zero(here.subspan(sizeof(witness)))) {
+      auto& found = damage(segment, at + sizeof(witness), "bytes behind a witness are not zero");
+      found.is_acknowledged = false;
+      found.remedy = "nothing: no event is concerned, but the device changes what it holds";
     }
     report_.durable_claimed = std::max(report_.durable_claimed, witness.durable_frame);
     if (witness.sequence <= newest) continue;

@@ -273,6 +273,22 @@ TEST_F(Recovery, AFileThatWasCutBehindTheLogIsMadeWhole) {
   EXPECT_EQ(compare(driver_.log(), driver_.written()), "");
 }
 
+// All claims are gone with the rest, so that it looks like a log in which nothing was acknowledged.
+TEST_F(Recovery, AFileThatWasCutWithinItsFirstUnitKeepsItsHeader) {
+  start(1);
+  driver_.drop();
+  const auto begin = bytes_of(path(1)).substr(0, 100);
+  ASSERT_TRUE(io_.remove(path(1)).has_value());
+  ASSERT_TRUE(io_.open(path(1), OpenMode::kCreate).has_value());
+  overwrite(path(1), 0, begin);
+  LogDriver other(io_, options());
+  ASSERT_EQ(other.open(), "");
+  EXPECT_EQ(other.append("stream", "what is acknowledged from now on"), "");
+  other.drop();
+  ASSERT_EQ(other.open(), "");
+  EXPECT_EQ(compare(other.log(), other.written()), "");
+}
+
 TEST_F(Recovery, ReadingOnlyWritesNothing) {
   start(3);
   driver_.drop();

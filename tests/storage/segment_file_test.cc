@@ -49,6 +49,47 @@ TEST_F(SegmentFile, ANewOneHasItsSizeAndHeaderAndNothingElse) {
   EXPECT_FALSE(read_footer_tail(*file, 3, 42).value().has_value());
 }
 
+TEST_F(SegmentFile, AFooterIsOneOnlyWhereItsTablesLieAsAWriterLaysThem) {
+  auto header = header_of(3);
+  auto file = make_segment(io_, "log", header).value();
+  const auto plan = footer_plan(header.segment_bytes, header.block_bytes, {2000, 3});
+  const FooterTail sound{.segment = 3,
+                         .first_position = 1,
+                         .first_frame = 1,
+                         .event_count = 2000,
+                         .frame_count = 3,
+                         .frames_end = 64 << 10,
+                         .unit_bytes = 4096,
+                         .offsets_at = plan.offsets_at,
+                         .ids_at = plan.ids_at,
+                         .frames_at = plan.frames_at};
+  const auto is_found = [&](FooterTail tail) {
+    tail.checksum = checksum_of(tail, 42);
+    AlignedBytes block(4096);
+    std::memcpy(block.bytes().data(), &tail, sizeof(tail));
+    EXPECT_TRUE(file->write_durable(plan.tail_at, block.bytes()));
+    return read_footer_tail(*file, 3, 42).value().has_value();
+  };
+  EXPECT_TRUE(is_found(sound));
+  for (auto FooterTail::*place :
+       {&FooterTail::offsets_at, &FooterTail::ids_at, &FooterTail::frames_at}) {
+    auto tail = sound;
+    tail.*place += 8;
+    EXPECT_FALSE(is_found(tail));
+    tail.*place = std::uint64_t{1} << 63;
+    EXPECT_FALSE(is_found(tail));
+  }
+  auto tail = sound;
+  tail.event_count = 1'000'000'000;
+  EXPECT_FALSE(is_found(tail));
+  tail = sound;
+  tail.frames_end = static_cast<std::uint32_t>(plan.offsets_at) + 1;
+  EXPECT_FALSE(is_found(tail));
+  tail = sound;
+  tail.first_frame = 0;
+  EXPECT_FALSE(is_found(tail));
+}
+
 TEST_F(SegmentFile, AHalfMadeOneIsReplaced) {
   auto half = io_.open("log/" + segment_name(3), OpenMode::kCreate).value();
   ASSERT_TRUE(half->allocate_zeroed(5000));

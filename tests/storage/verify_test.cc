@@ -156,6 +156,16 @@ TEST_F(Verify, AStoreThatIsOpenIsCheckedUpToWhatIsDurable) {
   EXPECT_FALSE(report().is_live);
 }
 
+TEST_F(Verify, AFirstSegmentWithoutAHeaderIsALossWhereThereIsAnIndex) {
+  ASSERT_TRUE(io_.make_directory(store_ + "/log"));
+  auto file = io_.open(path(1), OpenMode::kCreate).value();
+  ASSERT_TRUE(file->allocate_zeroed(1 << 20));
+  EXPECT_TRUE(report().is_sound());
+  ASSERT_TRUE(io_.make_directory(store_ + "/index"));
+  EXPECT_FALSE(report().is_sound());
+  EXPECT_NE(driver_.open(), "");
+}
+
 TEST_F(Verify, NoStoreIsSaidSo) {
   EXPECT_EQ(verify(directory_.path() + "/nothing").error().code, ErrorCode::kInvalidArgument);
 }
