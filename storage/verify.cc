@@ -19,6 +19,8 @@ namespace esdb::storage {
 namespace {
 
 constexpr std::string_view kRestore = "restore the store from a backup";
+constexpr std::string_view kHarmless =
+    "nothing: no event is concerned, but the device changes what it holds";
 constexpr std::string_view kNothing = "nothing: the next opening for writing cuts it";
 
 // What the footer of a segment must say of its frames.
@@ -47,9 +49,12 @@ class Verifier {
   void check_frame(const OfflineSegment& segment, const WalkedFrame& frame, Told& told);
   void check_footer(const OfflineSegment& segment, std::span<const std::byte> bytes,
                     const Told& told);
-  void check_table(const OfflineSegment& segment, std::span<const std::byte> bytes,
-                   std::uint64_t table_at, std::span<const std::byte> entries,
-                   std::size_t entry_bytes);
+  // The offset behind it.
+  std::uint64_t check_table(const OfflineSegment& segment, std::span<const std::byte> bytes,
+                            std::uint64_t table_at, std::span<const std::byte> entries,
+                            std::size_t entry_bytes);
+  void check_rest_of_footer(const OfflineSegment& segment, std::span<const std::byte> bytes,
+                            std::uint64_t tables_end);
   void note_frame(const FrameHeader& header, std::span<const ScannedRecord> records, Told& told);
   void settle_gap(const OfflineSegment& segment, const FrameHeader& next);
   Damage& damage(const OfflineSegment& segment, std::uint64_t offset, std::string what);
@@ -198,7 +203,7 @@ void Verifier::check_first_blocks(const OfflineSegment& segment, std::span<const
     if (!all_zero(here.subspan(sizeof(witness)))) {
       auto& found = damage(segment, at + sizeof(witness), "bytes behind a witness are not zero");
       found.is_acknowledged = false;
-      found.remedy = "nothing: no event is concerned, but the device changes what it holds";
+      found.remedy = std::string(kHarmless);
     }
     report_.durable_claimed = std::max(report_.durable_claimed, witness.durable_frame);
     if (witness.sequence <= newest) continue;
@@ -289,14 +294,15 @@ Result<void> Verifier::check_frames(const OfflineSegment& segment, std::span<con
   return {};
 }
 
-void Verifier::check_table(const OfflineSegment& segment, std::span<const std::byte> bytes,
-                           std::uint64_t table_at, std::span<const std::byte> entries,
-                           std::size_t entry_bytes) {
+std::uint64_t Verifier::check_table(const OfflineSegment& segment, std::span<const std::byte> bytes,
+                                    std::uint64_t table_at, std::span<const std::byte> entries,
+                                    std::size_t entry_bytes) {
   const auto per_block = kFooterPayloadBytes / entry_bytes * entry_bytes;
-  for (auto at = table_at; !entries.empty(); at += kFooterBlockBytes) {
+  auto at = table_at;
+  for (; !entries.empty(); at += kFooterBlockBytes) {
     if (at + kFooterBlockBytes > bytes.size()) {
       damage(segment, at, "its footer is cut short");
-      return;
+      return at;
     }
     FooterBlock block;
     std::memcpy(block.data(), bytes.data() + at, block.size());
@@ -307,6 +313,22 @@ void Verifier::check_table(const OfflineSegment& segment, std::span<const std::b
       damage(segment, at, "a block of its footer contradicts its frames");
     entries = entries.subspan(part.size());
   }
+  return at;
+}
+
+// What lies around the tables and the tail is zero.
+void Verifier::check_rest_of_footer(const OfflineSegment& segment, std::span<const std::byte> bytes,
+                                    std::uint64_t tables_end) {
+  const auto tail_at = segment.header->segment_bytes - kFooterBlockBytes;
+  if (bytes.size() != segment.header->segment_bytes || tables_end > tail_at) return;
+  const auto check = [&](std::uint64_t begin, std::uint64_t end) {
+    if (all_zero(bytes.subspan(begin, end - begin))) return;
+    auto& found = damage(segment, begin, "bytes of its footer that hold nothing are not zero");
+    found.is_acknowledged = false;
+    found.remedy = std::string(kHarmless);
+  };
+  check(tables_end, tail_at);
+  check(tail_at + sizeof(FooterTail), bytes.size());
 }
 
 void Verifier::check_footer(const OfflineSegment& segment, std::span<const std::byte> bytes,
@@ -333,8 +355,9 @@ void Verifier::check_footer(const OfflineSegment& segment, std::span<const std::
   check_table(segment, bytes, tail.offsets_at, std::as_bytes(std::span(told.offsets)),
               sizeof(std::uint32_t));
   check_table(segment, bytes, tail.ids_at, std::as_bytes(std::span(told.ids)), sizeof(FooterId));
-  check_table(segment, bytes, tail.frames_at, std::as_bytes(std::span(told.frames)),
-              sizeof(FooterFrame));
+  const auto tables_end = check_table(segment, bytes, tail.frames_at,
+                                      std::as_bytes(std::span(told.frames)), sizeof(FooterFrame));
+  check_rest_of_footer(segment, bytes, tables_end);
 }
 
 // Beside a process that writes: the claims first, then the names of the files, then their bytes.
