@@ -1,5 +1,6 @@
 #include "storage/index_rows.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "storage/check.h"
@@ -58,7 +59,7 @@ void set_mark(MetaRow& row, const FrameMark& mark) {
 Bytes term_key(TermClass kind, std::string_view text, TermKey& space) {
   ESDB_CHECK(text.size() < space.size());
   space[0] = static_cast<std::byte>(kind);
-  std::memcpy(space.data() + 1, text.data(), text.size());
+  std::ranges::copy(std::as_bytes(std::span(text)), space.begin() + 1);  // `text` may be nothing
   return {space.data(), text.size() + 1};
 }
 

@@ -12,6 +12,8 @@
 #include <filesystem>
 #include <iostream>
 #include <random>
+#include <thread>
+#include <utility>
 
 #include "storage/embedded_store.h"
 #include "storage/posix_io.h"
@@ -31,8 +33,8 @@ using storage::Io;
 
 // Threads race: a sealed segment is read from its file, one that has yet to be from memory. Points
 // are what every one of some runs comes by, and a run that does not is made again.
-constexpr int kCountings = 4;
-constexpr int kAttemptsMax = 20;
+constexpr int kCountings = 3;
+constexpr int kAttemptsMax = 40;
 constexpr std::size_t kFailuresShown = 10;
 constexpr unsigned kHangSeconds = 120;
 
@@ -80,7 +82,8 @@ class FaultInjection : public ::testing::TestWithParam<Scenario::Kind> {
   void go_through(Seam seam, const std::vector<Fault>& faults, std::size_t ordinary) {
     FaultPlan plan;
     std::vector<Point> points;
-    for (int counted = 0; counted < kCountings; ++counted) {
+    const int countings = fixtures::scale() < 10 ? kCountings : kCountings * 5;
+    for (int counted = 0; counted < countings; ++counted) {
       plan.count();
       ASSERT_EQ(run(seam, plan).wrong, "") << "without any fault";
       const auto found = plan.points();
@@ -93,7 +96,7 @@ class FaultInjection : public ::testing::TestWithParam<Scenario::Kind> {
     for (const auto& point : points)
       for (const auto& fault : faults)
         if (fault.kind == Fault::Kind::kError || point.moves_bytes) all.emplace_back(point, fault);
-    const auto counted = all.size();
+    const auto all_pairs = all.size();
     if (fixtures::scale() < 10) all = slice_of(std::move(all), fixtures::scaled(ordinary));
     std::size_t hit = 0, failures = 0;
     for (const auto& [point, fault] : all) {
@@ -104,8 +107,8 @@ class FaultInjection : public ::testing::TestWithParam<Scenario::Kind> {
       if (!done.wrong.empty()) ADD_FAILURE() << name << ": " << done.wrong;
       if ((!done.wrong.empty() || !done.was_hit) && ++failures >= kFailuresShown) break;
     }
-    std::cout << "points " << points.size() << ", pairs with an error " << counted << ", runs "
-              << all.size() << ", hit " << hit << ", seed " << fixtures::seed() << "\n";
+    std::cout << "points " << points.size() << ", errors " << all_pairs << ", runs " << all.size()
+              << ", hit " << hit << ", seed " << fixtures::seed() << "\n";
   }
 
  private:
@@ -145,6 +148,15 @@ class FaultInjection : public ::testing::TestWithParam<Scenario::Kind> {
     };
   }
 
+  // Whether a segment is sealed when it is read decides which calls there are.
+  static void settle(const FaultPlan& plan) {
+    auto calls = plan.calls();
+    for (int quiet = 0, waited = 0; quiet < 6 && waited < 200 && !plan.was_hit(); ++waited) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      quiet = std::exchange(calls, plan.calls()) == calls ? quiet + 1 : 0;
+    }
+  }
+
   Life live(const std::string& path, FaultPlan& plan, Io& machine,
             std::function<void(std::chrono::milliseconds)> ahead) {
     Scenario scenario({.kind = GetParam(),
@@ -152,6 +164,7 @@ class FaultInjection : public ::testing::TestWithParam<Scenario::Kind> {
                        .open = opener(path, &machine),
                        .may_fail = plan.is_armed(),
                        .disturbed = [&plan] { return plan.was_hit(); },
+                       .settle = [&plan] { settle(plan); },
                        .ahead = std::move(ahead)});
     Life result{.wrong = scenario.run()};
     result.answers = scenario.answers();

@@ -48,6 +48,13 @@ void FaultPlan::arm(const Point& point, const Fault& fault) {
 
 void FaultPlan::disarm() { state_ = State::kIdle; }
 
+std::uint64_t FaultPlan::calls() const {
+  const std::lock_guard lock(mutex_);
+  std::uint64_t calls = 0;
+  for (const auto& [call, counted] : counted_) calls += counted.times;
+  return calls;
+}
+
 std::vector<Point> FaultPlan::points() const {
   const std::lock_guard lock(mutex_);
   std::vector<Point> all;

@@ -44,6 +44,7 @@ class FaultPlan {
   void disarm();  // nothing fails any more
   bool is_armed() const { return state_.load() == State::kArmed; }
   bool was_hit() const { return hit_.load(); }
+  std::uint64_t calls() const;        // counted so far
   std::vector<Point> points() const;  // counted so far
 
   // A call's turn: what goes wrong with it; nothing: it is to be done.

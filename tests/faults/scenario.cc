@@ -28,7 +28,7 @@ std::string named(std::size_t number) { return "append " + std::to_string(number
 
 std::chrono::milliseconds Scenario::patience() const {
   if (!parts_.may_fail) return 60s;
-  return parts_.disturbed() ? 100ms : 1500ms;
+  return parts_.disturbed() ? 50ms : 400ms;
 }
 
 void Scenario::wrong(const std::string& what) {
@@ -168,6 +168,7 @@ bool Scenario::open() {
 }
 
 void Scenario::close() {
+  parts_.settle();
   const auto statistics = store_->statistics();
   states_.push_back(statistics ? statistics->state : "");
   store_->close();
@@ -314,6 +315,7 @@ std::uint64_t Scenario::written_events() const {
 }
 
 void Scenario::read() {
+  parts_.settle();
   read_all();
   read_by(stream("s-0"), "a stream");
   read_by(types({"T1", "T2"}) | types({"T10"}), "types");

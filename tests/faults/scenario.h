@@ -31,6 +31,8 @@ class Scenario {
     std::function<bool()> disturbed = [] { return false; };
     // A call may end with an exception, as memory that ran out does: then nothing is known of it.
     bool may_throw = false;
+    // Waits until the store does nothing by itself, as far as that can be seen.
+    std::function<void()> settle = [] {};
     // Sets how far the writer's clock is ahead.
     std::function<void(std::chrono::milliseconds)> ahead = [](std::chrono::milliseconds) {};
   };

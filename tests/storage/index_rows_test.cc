@@ -81,6 +81,7 @@ TEST(IndexRows, FitTheKeysOfLmdbWithTheLongestName) {
   TermKey space;
   EXPECT_EQ(term_key(TermClass::kStream, longest, space).size(), 501U);
   EXPECT_EQ(text_of(term_key(TermClass::kStream, longest, space)), longest);
+  EXPECT_EQ(text_of(term_key(TermClass::kStream, {}, space)), "");
 }
 
 TEST(IndexRows, DoNotPassWithAnyBitChangedOrUnderAnotherKey) {
