@@ -2,6 +2,9 @@
 // command again adds nothing and comes to the same end; every event of the store is whole.
 //
 //   mode | the file
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -13,10 +16,42 @@
 #include "storage/check.h"
 #include "tests/fixtures/reference_store.h"
 #include "tests/fuzz/input.h"
-#include "tools/esctl.h"
+#include "tools/commands.h"
 
 namespace esdb::tools {
 namespace {
+
+// The command, with the words of one mode read: that takes longer than an import.
+class Command {
+ public:
+  explicit Command(std::uint8_t mode) {
+    add_import(commands_);
+    std::vector<std::string> words{"import", "-", "--source", "s"};
+    if ((mode & 1) != 0) words.emplace_back("--continue-on-error");
+    const std::string grouping[][2] = {
+        {"--commit-size", "1"}, {"--commit-size", "2"}, {"--commit-by", "g"}};
+    if (const auto which = mode / 2; which < 3)
+      words.insert(words.end(), std::begin(grouping[which]), std::end(grouping[which]));
+    std::ranges::reverse(words);
+    app_.parse(words);
+  }
+  Result<ExitCode> run(const Surroundings& around) const {
+    const GlobalOptions global{
+        .store = "memory:fuzz", .json = true, .timeout_parsed = std::chrono::seconds(30)};
+    return (*commands_.chosen())({.around = around, .global = global});
+  }
+
+ private:
+  CLI::App app_{"esctl"};
+  Commands commands_{app_};
+};
+
+const Command& command_of(std::uint8_t mode) {
+  static std::array<std::unique_ptr<Command>, 8> commands;
+  auto& command = commands[mode % commands.size()];
+  if (!command) command = std::make_unique<Command>(mode % commands.size());
+  return *command;
+}
 
 struct Outcome {
   ExitCode code{};
@@ -24,23 +59,17 @@ struct Outcome {
 };
 
 Outcome import(const std::shared_ptr<EventStore>& store, std::uint8_t mode, std::string_view file) {
-  std::vector<std::string> words{"import", "-", "--source", "s", "--json"};
-  if ((mode & 1) != 0) words.emplace_back("--continue-on-error");
-  const std::string grouping[][2] = {
-      {"--commit-size", "1"}, {"--commit-size", "2"}, {"--commit-by", "g"}};
-  if (const auto which = mode / 2 % 4; which < 3)
-    words.insert(words.end(), std::begin(grouping[which]), std::end(grouping[which]));
   std::istringstream in{std::string(file)};
   std::ostringstream out, err;
   const Surroundings around{
       .in = in,
       .out = out,
       .err = err,
-      .environment = [](const char*) { return std::optional<std::string>("memory:fuzz"); },
       .open = [&](std::string_view, const OpenOptions&) -> Result<std::shared_ptr<EventStore>> {
         return store;
       }};
-  Outcome outcome{.code = run(words, around)};
+  const auto done = command_of(mode).run(around);
+  Outcome outcome{.code = done ? *done : exit_code_of(done.error())};
   std::istringstream lines(out.str());
   for (std::string line; std::getline(lines, line);) {
     auto read = nlohmann::json::parse(line);
