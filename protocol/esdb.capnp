@@ -274,4 +274,5 @@ struct Statistics {
   segments @9 :UInt64;
   lastCommitted @10 :Int64;
   clockBehind @11 :Int64;  # nanoseconds
+  damagedSegments @12 :UInt64;
 }

@@ -327,6 +327,7 @@ void put(const esdb::Statistics& from, Statistics::Builder to) {
   to.setSegments(from.segments);
   to.setLastCommitted(nanoseconds_of(from.last_committed));
   to.setClockBehind(from.clock_behind.count());
+  to.setDamagedSegments(from.damaged_segments);
 }
 
 esdb::Statistics get(Statistics::Reader from) {
@@ -340,6 +341,7 @@ esdb::Statistics get(Statistics::Reader from) {
           .streams = from.getStreams(),
           .bytes = from.getBytes(),
           .segments = from.getSegments(),
+          .damaged_segments = from.getDamagedSegments(),
           .last_committed = time_from(from.getLastCommitted()),
           .clock_behind = std::chrono::nanoseconds{from.getClockBehind()}};
 }

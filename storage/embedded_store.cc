@@ -265,6 +265,7 @@ Result<Statistics> EmbeddedStore::statistics() {
     if (!statistics) return statistics;
     statistics->state = engine_->state();
     statistics->io = engine_->io_name();
+    statistics->damaged_segments = engine_->damaged_segments();
     statistics->clock_behind =
         std::max(std::chrono::nanoseconds(0), statistics->last_committed - engine_->now());
     return statistics;

@@ -1,6 +1,7 @@
 #include "storage/engine.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <system_error>
 #include <utility>
 
@@ -128,7 +129,10 @@ Result<void> Engine::open_index(const std::string& directory) {
     filled = fill_tail();
   }
   if (!filled) return filled;
-  if (!is_read_only()) indexer_ = std::make_unique<Indexer>(*index_, *tail_, *log_);
+  if (is_read_only()) return {};
+  indexer_ = std::make_unique<Indexer>(*index_, *tail_, *log_);
+  scrub_ = std::make_unique<Scrub>(*io_, *log_, std::filesystem::path(directory).parent_path(),
+                                   options_.log);
   return {};
 }
 
@@ -143,8 +147,8 @@ Result<void> Engine::fill_tail() {
 
 Result<void> Engine::fill_window() {
   window_ = std::make_unique<IdWindow>(window_ids(options_.memory));
-  const bool rebuilds = index_ != nullptr && index_->needs_rebuild();
-  if (is_read_only() || (rebuilds && sabotaged(Sabotage::kIdsForgottenWithIndex))) return {};
+  const bool anew = index_ != nullptr && index_->indexed().frame_number == 0;
+  if (is_read_only() || (anew && sabotaged(Sabotage::kIdsForgottenWithIndex))) return {};
   auto recent = log_->recent_ids(window_ids(options_.memory));
   if (!recent) return std::unexpected(recent.error());
   for (const auto& id : *recent)
@@ -269,7 +273,7 @@ void Engine::run_background(const std::stop_token& stop) {
     }
     const auto due = tail_->next_due();
     if (*step || (due && *due <= Clock::now()) || writer_->needs_ticks()) driver_.nudge();
-    if (*step) continue;
+    if (*step || scrub_->step(Clock::now())) continue;
     const auto latest = Clock::now() + kBackgroundPause;
     background_wake_.wait_until(std::min(latest, log_->next_due().value_or(latest)));
   }
@@ -381,6 +385,7 @@ void Engine::close() noexcept {
   writer_.reset();
   ring_.reset();
   indexer_.reset();
+  scrub_.reset();
   window_.reset();
   tail_.reset();
   index_.reset();

@@ -25,6 +25,7 @@
 #include "storage/indexer.h"
 #include "storage/preparer.h"
 #include "storage/reader_pool.h"
+#include "storage/scrub.h"
 #include "storage/writer.h"
 
 namespace esdb::storage {
@@ -66,6 +67,7 @@ class Engine {
   std::string state() const;
   Error refused() const;  // why the inbox took a request no more
   std::string_view io_name() const { return io_->name(); }
+  std::uint64_t damaged_segments() const { return scrub_ ? scrub_->damaged_segments() : 0; }
   Time now() { return io_->now(); }
 
   void advance();         // Drive::kCaller
@@ -107,6 +109,7 @@ class Engine {
   std::unique_ptr<Writer> writer_;
   std::unique_ptr<Preparer> preparer_;
   std::unique_ptr<ReaderPool> readers_;
+  std::unique_ptr<Scrub> scrub_;  // null: in memory, or only read
 
   std::thread driving_, indexing_, background_;
   std::stop_source driving_stop_, indexing_stop_, background_stop_;

@@ -166,6 +166,11 @@ class Log {
   // in the place of damaged ones.
   void open_files_anew() const;
 
+  // What a sealed segment's footer says, by its number; nothing where it is not sealed.
+  std::optional<FooterTail> footer(std::uint32_t number) const;
+  // Somebody found its tables damaged: the background builds them anew.
+  void doubt_footer(std::uint32_t number) const;
+
   const Uuid& store_id() const;
   std::uint64_t seed() const;
   Uuid epoch_id() const;        // the newest; zeros before the first append of the store

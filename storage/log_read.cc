@@ -208,4 +208,13 @@ Result<std::optional<FrameMark>> Log::frame(std::uint64_t frame_number) const {
 
 void Log::open_files_anew() const { state_->files.forget(); }
 
+std::optional<FooterTail> Log::footer(std::uint32_t number) const {
+  const auto list = state_->segments();
+  const auto found = std::ranges::find(list->segments, number, &Segment::number);
+  if (found == list->segments.end() || found->sealed == nullptr) return std::nullopt;
+  return *found->sealed;
+}
+
+void Log::doubt_footer(std::uint32_t number) const { state_->files.doubt_footer(number); }
+
 }  // namespace esdb::storage

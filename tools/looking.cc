@@ -189,6 +189,7 @@ Result<ExitCode> stats(const Invocation& invocation) {
                 {"streams", counted ? Json(found->streams) : Json(nullptr)},
                 {"bytes", found->bytes},
                 {"segments", found->segments},
+                {"damaged_segments", found->damaged_segments},
                 {"durable", found->durable.value},
                 {"indexed", found->indexed.value},
                 {"last_committed", any ? Json(format_time(found->last_committed)) : Json(nullptr)},
@@ -202,7 +203,10 @@ Result<ExitCode> stats(const Invocation& invocation) {
   table.add({"events", counted ? grouped(found->events) : kLater});
   table.add({"streams", counted ? grouped(found->streams) : kLater});
   table.add({"bytes", grouped(found->bytes)});
-  table.add({"segments", grouped(found->segments)});
+  table.add({"segments", found->damaged_segments == 0
+                             ? grouped(found->segments)
+                             : fmt::format("{}, {} of them damaged: see the log, and esctl verify",
+                                           grouped(found->segments), found->damaged_segments)});
   table.add({"durable position", grouped(found->durable.value)});
   table.add({"indexed position", grouped(found->indexed.value)});
   table.add({"last committed", or_dash(any, format_time(found->last_committed))});

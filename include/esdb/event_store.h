@@ -112,6 +112,9 @@ struct Statistics {
   // The system's streams are not counted; bytes are those of the log, as written.
   std::uint64_t events{}, streams{}, bytes{};
   std::uint64_t segments{};
+  // In which reading everything again, once a week, found damage; `log` has said where. What they
+  // hold answers kCorrupt, everything else is served.
+  std::uint64_t damaged_segments{};
   Time last_committed{};
   std::chrono::nanoseconds clock_behind{};  // how far this machine's clock stands behind the last
                                             // commit; commit times stand still meanwhile

@@ -77,6 +77,7 @@ TEST_F(EsctlLooking, SaysWhatIsNotKnownWhileTheIndexIsRebuilt) {
   const auto flaky = std::make_shared<testing::FlakyStore>(
       esctl.store, std::map<std::size_t, testing::FlakyStore::Fault>{});
   flaky->change_statistics = [](Statistics& statistics) {
+    statistics.damaged_segments = 2;
     statistics.state = "rebuilding: 42 %";
     statistics.events = statistics.streams = 0;
   };
@@ -86,6 +87,7 @@ TEST_F(EsctlLooking, SaysWhatIsNotKnownWhileTheIndexIsRebuilt) {
   EXPECT_TRUE(stats["events"].is_null());
   EXPECT_TRUE(stats["streams"].is_null());
   EXPECT_EQ(stats["durable"], 1500);
+  EXPECT_EQ(stats["damaged_segments"], 2);
   const auto shown = esctl({"stats"}).out;
   EXPECT_NE(shown.find("state             the index is being rebuilt: 42 %"), shown.npos) << shown;
   EXPECT_NE(shown.find("events            not known before the index is whole"), shown.npos);
