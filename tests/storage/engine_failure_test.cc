@@ -207,21 +207,27 @@ TEST_F(EngineFailure, AFailedWriteEndsWritingUntilItIsOpenedAgain) {
 }
 
 TEST_F(EngineFailure, AnIndexWithoutRoomIsShownAndClearsByItself) {
-  open();
-  refused_to_the_index = ENOSPC;
-  AppendRequest request;
-  for (int i = 0; i < 1'000; ++i)
-    request.events.push_back({.stream = "s" + std::to_string(i), .type = "T"});
-  ASSERT_TRUE(store->append(request));
-  // More than what was reserved when the index was made.
-  eventually("no room", [&] { return state().starts_with("disk_full: the index"); });
-  EXPECT_TRUE(append());
-  EXPECT_EQ(read().first, 1'001U);
-  EXPECT_EQ(read(stream("s7")).first, 1U);
-  EXPECT_THAT(all_said(), HasSubstr("no room for the index"));
-  refused_to_the_index = 0;
-  eventually("room again", [&] { return state() == "ready"; });
-  eventually("it goes on", [&] { return store->statistics()->indexed == Position{1'001}; });
+  for (const int error : {ENOSPC, EFBIG}) {
+    SCOPED_TRACE(error);
+    store.reset();
+    std::filesystem::remove_all(path);
+    said.clear();
+    open();
+    refused_to_the_index = error;
+    AppendRequest request;
+    for (int i = 0; i < 1'000; ++i)
+      request.events.push_back({.stream = "s" + std::to_string(i), .type = "T"});
+    ASSERT_TRUE(store->append(request));
+    // More than what was reserved when the index was made.
+    eventually("no room", [&] { return state().starts_with("disk_full: the index"); });
+    EXPECT_TRUE(append());
+    EXPECT_EQ(read().first, 1'001U);
+    EXPECT_EQ(read(stream("s7")).first, 1U);
+    EXPECT_THAT(all_said(), HasSubstr("no room for the index"));
+    refused_to_the_index = 0;
+    eventually("room again", [&] { return state() == "ready"; });
+    eventually("it goes on", [&] { return store->statistics()->indexed == Position{1'001}; });
+  }
 }
 
 // A process that gets signals all the time comes to an end all the same.
