@@ -156,6 +156,12 @@ Result<Position> BatchFiller::add_run(SegmentReader& reader, const Positions& ru
     if (!content) return std::unexpected(content.error());
     end = *content;
   }
+  // A place behind the frames is one where nothing is left: no reason to read as far as that.
+  if (!reader.is_in_memory()) {
+    auto frames_end = reader.frames_end();
+    if (!frames_end) return std::unexpected(frames_end.error());
+    end = std::min(end, *frames_end);
+  }
   if (end <= begin->offset)
     return reader.damaged(begin->offset, part, "its footer and its frames contradict each other");
 

@@ -163,10 +163,8 @@ Result<SegmentReader::EventPlace> SegmentReader::event_place(Position position) 
     if (!found) return std::unexpected(found.error());
     std::memcpy(&entry, *found, sizeof(entry));
   }
-  const auto offset = std::uint64_t{entry & ~kOffsetEndsCommit} * 8;
-  if (!is_in_memory() && offset >= segment_.sealed->frames_end)
-    return damaged(offset, {position, position}, "its footer and its frames contradict each other");
-  return EventPlace{.offset = offset, .ends_commit = (entry & kOffsetEndsCommit) != 0};
+  return EventPlace{.offset = std::uint64_t{entry & ~kOffsetEndsCommit} * 8,
+                    .ends_commit = (entry & kOffsetEndsCommit) != 0};
 }
 
 std::size_t SegmentReader::places_at_hand(Position from) const {
