@@ -237,6 +237,9 @@ Result<BatchFiller::Found> BatchFiller::read(SegmentReader& reader, const Locate
     record = record_at(copy, position, reader.seed(), damage);
   }
   if (!record) return reader.damaged(offset, here, "an event " + std::string(damage));
+  // A tracking record knows the position before it: in the event's place it would pass for it.
+  if (record->kind != RecordKind::kEvent)
+    return reader.damaged(offset, here, "another record lies in an event's place");
   found.record = *record;
   return found;
 }

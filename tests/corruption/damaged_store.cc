@@ -112,6 +112,12 @@ bool DamagedStore::is_true(const RecordedEvent::Stored& stored) const {
          protocol::data_of(stored.encoded) == event.data;
 }
 
+std::string DamagedStore::told(const RecordedEvent::Stored& stored) const {
+  return ": position " + to_string(stored.position) + ", version " + to_string(stored.version) +
+         ", stream " + std::string(protocol::stream_of(stored.encoded)) + ", " +
+         std::to_string(protocol::data_of(stored.encoded).size()) + " bytes of data";
+}
+
 std::string DamagedStore::read_all(const storage::Log& log, std::uint32_t number, Seen& seen) {
   if (log.durable().value != events_.size())
     return "it ends at " + to_string(log.durable()) + ", not " + std::to_string(events_.size());
@@ -122,7 +128,7 @@ std::string DamagedStore::read_all(const storage::Log& log, std::uint32_t number
     const auto last = log.read_forwards(after, log.durable(), {.bytes = 1 << 20}, batch);
     for (const auto& stored : batch.stored)
       if (stored.position.value != ++after.value || !is_true(stored))
-        return "a wrong event at position " + to_string(after);
+        return "a wrong event at position " + to_string(after) + told(stored);
     if (last) {
       if (after != *last) return "the last position given is not " + to_string(*last);
       continue;
@@ -141,7 +147,8 @@ std::string DamagedStore::read_all(const storage::Log& log, std::uint32_t number
     if (!single)
       ++seen.unreadable;
     else if (one.stored.size() != 1 || !is_true(one.stored.front()))
-      return "a wrong event at position " + to_string(after);
+      return "by itself, a wrong event at position " + to_string(after) + " beside " +
+             error.message + (one.stored.empty() ? "" : told(one.stored.front()));
   }
   return "";
 }

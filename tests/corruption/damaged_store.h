@@ -46,6 +46,7 @@ class DamagedStore {
   std::string read_all(const storage::Log& log, std::uint32_t number, Seen& seen);
   std::string read_ids(const storage::Log& log) const;
   std::string refused(const Error& error, std::uint32_t number) const;
+  std::string told(const RecordedEvent::Stored& stored) const;
   bool is_true(const RecordedEvent::Stored& stored) const;
 
   std::unique_ptr<fixtures::SimulatedIo> machine_;

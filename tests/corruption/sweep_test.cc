@@ -3,10 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstring>
+#include <map>
 #include <random>
 #include <string>
 
 #include "storage/format.h"
+#include "storage/offline_segment.h"
 #include "tests/corruption/damaged_store.h"
 #include "tests/fixtures/figures.h"
 #include "tests/fixtures/test_run.h"
@@ -68,6 +71,48 @@ TEST(Corruption, OfAnyLengthIsFoundAndNeverServed) {
     sum.add(seen);
   }
   sum.tell("truncations");
+}
+
+// Where the records of a segment lie, by the position in their checksum.
+struct Places {
+  std::map<std::uint64_t, std::span<std::byte>> events{}, tracking{};
+};
+Places places_in(std::span<std::byte> segment) {
+  storage::SegmentHeader header;
+  std::memcpy(&header, segment.data(), sizeof(header));
+  Places places;
+  const auto each = [&](const storage::WalkedFrame& frame) -> Result<void> {
+    for (const auto& record : frame.records) {
+      const auto at = record.payload.data() - segment.data();
+      const auto bytes =
+          segment.subspan(static_cast<std::size_t>(at) - sizeof(storage::RecordHeader),
+                          storage::record_bytes(record.payload.size()));
+      auto& kind = record.kind == storage::RecordKind::kEvent ? places.events : places.tracking;
+      kind[record.position.value] = bytes;
+    }
+    return {};
+  };
+  const auto begin = storage::first_frame_at(header.block_bytes);
+  EXPECT_TRUE(storage::walk_frames(segment, header, {begin, segment.size() * 3 / 4}, each));
+  return places;
+}
+
+// A tracking record's checksum knows the position before it.
+TEST(Corruption, ThatPutsATrackingRecordInAnEventsPlaceGivesNoEvent) {
+  DamagedStore store(3);
+  const auto places = places_in(store.segment(1));
+  std::size_t tried = 0;
+  for (const auto& [position, tracking] : places.tracking) {
+    const auto event = places.events.find(position);
+    if (event == places.events.end() || event->second.size() < tracking.size()) continue;
+    std::ranges::copy(tracking, event->second.begin());
+    Seen seen;
+    ASSERT_EQ(store.look(1, seen), "") << "position " << position;
+    EXPECT_TRUE(seen.detected && seen.unreadable > 0);
+    store.restore(1);
+    ++tried;
+  }
+  EXPECT_GT(tried, 0U);
 }
 
 // What disks do to sectors and bytes, by name.
