@@ -250,6 +250,8 @@ std::FILE* fopen64(const char* path, const char* mode) {
   static const auto real = faults::next_one<std::FILE* (*)(const char*, const char*)>("fopen64");
   return real(path, mode);
 }
+// The thread sanitizer has to see every mapping.
+#if !defined(__SANITIZE_THREAD__)
 void* mmap(void* at, std::size_t bytes, int protection, int flags, int fd, long offset) noexcept {
   const bool refused = fd >= 0 ? faults::fails("mmap", fd) : faults::memory_is_refused();
   if (refused) return reinterpret_cast<void*>(-1L);
@@ -257,6 +259,7 @@ void* mmap(void* at, std::size_t bytes, int protection, int flags, int fd, long 
 }
 void* mmap64(void* at, std::size_t bytes, int protection, int flags, int fd, long offset) noexcept
     __attribute__((alias("mmap")));
+#endif
 
 }  // extern "C"
 // NOLINTEND
