@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <filesystem>
 #include <future>
 #include <latch>
 #include <random>
@@ -406,6 +407,17 @@ TEST(EmbeddedStore, ARestartedStoreKnowsARetry) {
   EXPECT_TRUE(retry.repeated);
   EXPECT_EQ(retry.first, first.first);
   EXPECT_EQ(retry.committed, first.committed);
+}
+
+TEST(EmbeddedStore, AStoreWhoseIndexIsBuiltAnewKnowsARetry) {
+  const fixtures::ScratchDirectory directory;
+  const auto path = directory.path() + "/store";
+  const auto append = encoded("s");
+  const auto first = open_directory(path, {}).value()->append(append).value();
+  std::filesystem::remove_all(path + "/index");
+  const auto retry = open_directory(path, {}).value()->append(append, {.timeout = kLong}).value();
+  EXPECT_TRUE(retry.repeated);
+  EXPECT_EQ(retry.first, first.first);
 }
 
 }  // namespace
