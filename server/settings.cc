@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "esdb/default_socket.h"
+#include "protocol/text.h"
 
 namespace esdb::server {
 namespace {
@@ -200,7 +201,7 @@ std::vector<std::string_view> setting_keys() {
 
 Result<std::uint64_t> parse_size(std::string_view text) {
   if (const auto size = parse(text, kSizes)) return *size;
-  return invalid("\"" + std::string(text.substr(0, 100)) +
+  return invalid("\"" + protocol::shown(text.substr(0, 100)) +
                  "\" is no size: a number of bytes, with k, M, G or T behind it for KiB to TiB");
 }
 
@@ -208,7 +209,7 @@ Result<std::chrono::milliseconds> parse_time(std::string_view text) {
   constexpr std::uint64_t kLongest = std::chrono::milliseconds(std::chrono::years(1)).count();
   if (const auto time = parse(text, kTimes); time && *time <= kLongest)
     return std::chrono::milliseconds(*time);
-  return invalid("\"" + std::string(text.substr(0, 100)) +
+  return invalid("\"" + protocol::shown(text.substr(0, 100)) +
                  "\" is no time: a number with ms, s or min behind it");
 }
 
@@ -217,7 +218,7 @@ Result<LogLevel> parse_log_level(std::string_view text) {
   if (text == "info") return LogLevel::kInfo;
   if (text == "warning") return LogLevel::kWarning;
   if (text == "error") return LogLevel::kError;
-  return invalid("\"" + std::string(text.substr(0, 100)) +
+  return invalid("\"" + protocol::shown(text.substr(0, 100)) +
                  "\" is no log level: debug, info, warning or error");
 }
 

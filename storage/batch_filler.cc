@@ -59,6 +59,9 @@ bool BatchFiller::fits(std::size_t bytes) {
 // At a frame's end: goes to the first record of the next one. false: the bytes end before it.
 Result<bool> BatchFiller::enter_frame(SegmentReader& reader, Walk& at, Position next) {
   const auto offset = padded(at.frame_end, reader.unit_bytes());
+  if (offset < at.begin)
+    return reader.damaged(at.begin, {next, next},
+                          "its footer and its frames contradict each other");
   if (offset + sizeof(FrameHeader) > at.begin + at.bytes.size()) return false;
   const auto header =
       frame_header_at(at.bytes.subspan(offset - at.begin),
