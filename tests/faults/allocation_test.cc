@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
-#include <iostream>
 #include <new>
 #include <random>
 #include <vector>
@@ -15,6 +14,7 @@
 #include "tests/faults/apart.h"
 #include "tests/faults/failing_memory.h"
 #include "tests/faults/scenario.h"
+#include "tests/fixtures/figures.h"
 #include "tests/fixtures/scratch_directory.h"
 #include "tests/fixtures/test_run.h"
 
@@ -109,8 +109,9 @@ TEST_F(Allocation, EveryBlockMayBeRefused) {
                   << ": " << wrong;
     if (++failures >= 10) break;
   }
-  std::cout << "blocks " << blocks << ", runs " << all.size() << ", went on " << went_on_
-            << ", ended " << aborted_ << ", seed " << fixtures::seed() << "\n";
+  fixtures::tell(
+      "memory refused",
+      {{blocks, "blocks"}, {all.size(), "runs"}, {went_on_, "went on"}, {aborted_, "ended"}});
 }
 
 }  // namespace

@@ -10,7 +10,6 @@
 #include <csignal>
 #include <cstring>
 #include <filesystem>
-#include <iostream>
 #include <random>
 #include <thread>
 #include <utility>
@@ -21,6 +20,7 @@
 #include "tests/faults/scenario.h"
 #include "tests/faults/system_calls.h"
 #include "tests/fixtures/faulty_io.h"
+#include "tests/fixtures/figures.h"
 #include "tests/fixtures/scratch_directory.h"
 #include "tests/fixtures/test_run.h"
 
@@ -107,8 +107,10 @@ class FaultInjection : public ::testing::TestWithParam<Scenario::Kind> {
       if (!done.wrong.empty()) ADD_FAILURE() << name << ": " << done.wrong;
       if ((!done.wrong.empty() || !done.was_hit) && ++failures >= kFailuresShown) break;
     }
-    std::cout << "points " << points.size() << ", errors " << all_pairs << ", runs " << all.size()
-              << ", hit " << hit << ", seed " << fixtures::seed() << "\n";
+    fixtures::tell("calls that fail", {{points.size(), "points"},
+                                       {all_pairs, "points with an error"},
+                                       {all.size(), "runs"},
+                                       {hit, "runs that met their point"}});
   }
 
  private:
