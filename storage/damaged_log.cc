@@ -70,8 +70,14 @@ Result<void> Look::settle_identity() {
                      "'s directory has a sound header: without the store's secret, which only "
                      "headers hold, its frames cannot be told from other bytes; restore the store "
                      "from a backup");
-  identity_ =
-      std::ranges::max_element(counts, {}, [](const auto& one) { return one.second; })->first;
+  const auto times = [](const auto& one) { return one.second; };
+  const auto most = std::ranges::max_element(counts, {}, times);
+  if (std::ranges::count(counts, most->second, times) > 1)
+    return error(ErrorCode::kRefused,
+                 "the segments beside " + log_.segments.front().path +
+                     " belong to several stores, as many to one as to another: take the strangers' "
+                     "files away and try again");
+  identity_ = most->first;
   for (auto& segment : log_.segments) {
     if (segment.header && Identity{segment.header->store_id, segment.header->seed} == identity_)
       model_ = *segment.header;

@@ -24,7 +24,8 @@ constexpr unsigned kRingDepth = 16;
 constexpr std::size_t kReaderThreads = 2;
 constexpr std::size_t kInboxCount = 65'536;
 constexpr std::chrono::milliseconds kBackgroundPause{50};
-constexpr std::chrono::milliseconds kClosePause{1};  // while calls end
+constexpr std::chrono::milliseconds kScrubMargin{20};  // before the log's next step is due
+constexpr std::chrono::milliseconds kClosePause{1};    // while calls end
 constexpr std::chrono::milliseconds kIndexerPause{20};
 constexpr std::chrono::seconds kIndexerRetryPause{1};
 constexpr std::chrono::seconds kIndexerDamagePause{60};
@@ -273,7 +274,11 @@ void Engine::run_background(const std::stop_token& stop) {
     }
     const auto due = tail_->next_due();
     if (*step || (due && *due <= Clock::now()) || writer_->needs_ticks()) driver_.nudge();
-    if (*step || scrub_->step(Clock::now())) continue;
+    if (*step) continue;
+    // A witness does not wait for a slow read.
+    const auto next = log_->next_due();
+    const bool has_time = !next || *next > Clock::now() + kScrubMargin;
+    if (has_time && scrub_->step(Clock::now())) continue;
     const auto latest = Clock::now() + kBackgroundPause;
     background_wake_.wait_until(std::min(latest, log_->next_due().value_or(latest)));
   }

@@ -386,7 +386,8 @@ Result<Batch> Reader::finish(const Sources& sources, Making making) {
   }
   // Nothing is served that is not durable.
   ESDB_CHECK(making.memory->stored.empty() ||
-             making.memory->stored.back().position <= log.durable());
+             std::max(making.memory->stored.front().position,
+                      making.memory->stored.back().position) <= log.durable());
   // Only now: whatever failed above leaves the reader where it stood.
   seen_ = making.considered;
   left_ = making.left;

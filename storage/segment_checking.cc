@@ -75,19 +75,24 @@ void SegmentChecking::go_to(std::uint64_t offset) {
   used_ = filled_ = 0;
 }
 
-// One read, up to `end` of the file; what cannot be read is zero.
+// One read, up to `end` of the file; what cannot be read is zero. Where a chunk fails, its sectors
+// are read one in a step: a failing device takes its time, and others wait for this thread.
 IoResult<std::size_t> SegmentChecking::read_on(std::uint64_t end) {
   if (read_to_ >= end) return std::size_t{0};
-  const auto want = padded(std::min<std::uint64_t>(kStepBytes, end - read_to_), kSectorBytes);
-  const auto into = chunk_.bytes().first(want);
+  auto want = padded(std::min<std::uint64_t>(kStepBytes, end - read_to_), kSectorBytes);
+  if (read_to_ < careful_to_) want = kSectorBytes;
+  auto into = chunk_.bytes().first(want);
   auto count = file_->read_device(read_to_, into);
   if (!count && is_passing(count.error())) return std::unexpected(count.error());
+  if (!count && want > kSectorBytes) {
+    careful_to_ = read_to_ + want;
+    want = kSectorBytes;
+    into = into.first(want);
+    count = file_->read_device(read_to_, into);
+  }
   if (!count) {
     unreadable_ = to_string(count.error());
-    for (std::size_t at = 0; at < want; at += kSectorBytes) {
-      const auto sector = into.subspan(at, kSectorBytes);
-      if (!file_->read_device(read_to_ + at, sector)) std::ranges::fill(sector, std::byte{0});
-    }
+    std::ranges::fill(into, std::byte{0});
   } else {
     std::ranges::fill(into.subspan(std::min(*count, want)), std::byte{0});
   }

@@ -64,9 +64,10 @@ class SegmentChecking {
   AlignedBytes chunk_{kStepBytes};
   std::vector<std::uint64_t> pending_{};  // read, up to filled_; checked, up to used_
   std::size_t filled_ = 0, used_ = 0;
-  std::uint64_t at_ = 0;       // in the file, of what is checked next
-  std::uint64_t read_to_ = 0;  // in the file
-  std::size_t skip_ = 0;       // of the next read: what lies before what is wanted
+  std::uint64_t at_ = 0;          // in the file, of what is checked next
+  std::uint64_t read_to_ = 0;     // in the file
+  std::uint64_t careful_to_ = 0;  // up to there sector by sector: the device failed
+  std::size_t skip_ = 0;          // of the next read: what lies before what is wanted
   std::uint64_t tables_end_ = 0;
   Position next_{};  // of the next event
   std::uint64_t next_frame_ = 0;
