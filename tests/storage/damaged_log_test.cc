@@ -64,6 +64,22 @@ TEST_F(LookAtDamaged, IsNotMisledByAForeignFileThatComesFirst) {
   EXPECT_EQ(log.files[1].kind, Kind::kSealed);
 }
 
+TEST_F(LookAtDamaged, DoesNotChooseBetweenTwoStoresOfAsManySegments) {
+  const StoreToDamage other;
+  for (auto number = store_.open_segment() + 1; std::filesystem::exists(store_.file(number));
+       ++number)
+    std::filesystem::remove(store_.file(number));
+  for (auto number = store_.open_segment(); number > 2; --number)
+    std::filesystem::remove(store_.file(number));
+  std::filesystem::copy_file(other.file(2), store_.file(2),
+                             std::filesystem::copy_options::overwrite_existing);
+  const auto found = look_at_damaged(io_, store_.path);
+  ASSERT_FALSE(found.has_value());
+  EXPECT_EQ(found.error().code, ErrorCode::kRefused);
+  EXPECT_NE(found.error().message.find("belong to several stores"), std::string::npos)
+      << found.error().message;
+}
+
 TEST_F(LookAtDamaged, MakesOutAHeaderThatIsDamaged) {
   const auto open = store_.open_segment();
   const auto sound = look().files[open - 1];
