@@ -96,12 +96,17 @@ TEST(Kill, OfAProcessThatAppendsLosesNothingThatWasAcknowledged) {
   tell_figures("kill -9 of a process that appends", events);
 }
 
+std::string how_it_ended(ServerProcess& server) {
+  const auto ended = server.process().wait();
+  return (ended ? to_string(*ended) : "it runs on") + ": " + server.log();
+}
+
 void kill_a_server(std::mt19937_64& random, std::size_t& events) {
   std::uniform_int_distribution<int> moment(5, 150), one_of_four(0, 3);
   const fixtures::ScratchDirectory scratch;
   ServerProcess server(scratch, {.arguments = small_server(scratch)});
   Ledger ledger;
-  ASSERT_TRUE(server.start()) << server.log();
+  ASSERT_TRUE(server.start()) << how_it_ended(server);
   WriterProcess writer(server.url(), {.seed = random()});
   ASSERT_TRUE(writer.listen_until_open(ledger)) << writer.process().err();
   for (std::size_t cycle = 0; cycle < kCycles; ++cycle) {
@@ -112,12 +117,15 @@ void kill_a_server(std::mt19937_64& random, std::size_t& events) {
     }
     ASSERT_TRUE(writer.listen(ledger, milliseconds(moment(random)))) << writer.process().err();
     ASSERT_EQ(server.kill(), Ended{.signal = SIGKILL}) << server.log();
-    ASSERT_TRUE(server.start()) << server.log();
+    ASSERT_TRUE(server.start()) << how_it_ended(server);
   }
   ASSERT_TRUE(writer.listen_until(ledger, ledger.size() + 1)) << writer.process().err();
   writer.process().kill();
   writer.listen_to_the_end(ledger);
   EXPECT_GT(ledger.size(), 0U);
+  // What the writer had on its way may still be appended: a stop waits for it.
+  EXPECT_EQ(server.stop(), Ended{.code = 0}) << server.log();
+  ASSERT_TRUE(server.start()) << how_it_ended(server);
   ASSERT_NO_FATAL_FAILURE(expect_agreement(server.url(), ledger));
   EXPECT_EQ(server.stop(), Ended{.code = 0}) << server.log();
   ASSERT_NO_FATAL_FAILURE(expect_agreement(server.data(), ledger));
@@ -138,14 +146,14 @@ TEST(Kill, OfAServerLetsItsClientsFinishEachAppendOnce) {
   const fixtures::ScratchDirectory scratch;
   ServerProcess server(scratch);
   Ledger ledger;
-  ASSERT_TRUE(server.start()) << server.log();
+  ASSERT_TRUE(server.start()) << how_it_ended(server);
   constexpr std::size_t kThreads = 4, kAppends = 150;
   WriterProcess writer(server.url(), {.seed = random(), .threads = kThreads, .appends = kAppends});
   ASSERT_TRUE(writer.listen_until_open(ledger)) << writer.process().err();
   for (int cycle = 0; cycle < 5; ++cycle) {
     if (!writer.listen(ledger, milliseconds(moment(random)))) break;
     server.kill();
-    ASSERT_TRUE(server.start()) << server.log();
+    ASSERT_TRUE(server.start()) << how_it_ended(server);
   }
   writer.listen_to_the_end(ledger);
   EXPECT_EQ(writer.process().wait(), Ended{.code = 0}) << writer.process().err();
