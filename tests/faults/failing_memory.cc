@@ -37,7 +37,7 @@ bool memory_is_refused() {
   return true;
 }
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef ESDB_SANITIZED
 bool memory_can_fail() { return false; }
 #else
 bool memory_can_fail() { return true; }
@@ -45,7 +45,7 @@ bool memory_can_fail() { return true; }
 
 }  // namespace esdb::faults
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#ifndef ESDB_SANITIZED
 
 // ---- in the place of the C library's, whose own they hand on to
 extern "C" {

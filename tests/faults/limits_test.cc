@@ -113,7 +113,7 @@ class Limits : public ::testing::Test {
 };
 
 TEST_F(Limits, WithFewDescriptorsItOpensOrSaysSoAndRecovers) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef ESDB_SANITIZED
   GTEST_SKIP() << "a sanitizer needs descriptors for itself";
 #endif
   const int next = ::dup(0);
@@ -147,7 +147,7 @@ std::size_t address_space_in_use() {
 }
 
 TEST_F(Limits, WithLittleAddressSpaceItOpensOrSaysSoOrEndsAndRecovers) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef ESDB_SANITIZED
   GTEST_SKIP() << "a sanitizer needs the address space for itself";
 #endif
   constexpr std::size_t kMiB = std::size_t{1} << 20;

@@ -251,7 +251,7 @@ std::FILE* fopen64(const char* path, const char* mode) {
   return real(path, mode);
 }
 // The thread sanitizer has to see every mapping.
-#if !defined(__SANITIZE_THREAD__)
+#ifndef ESDB_SANITIZED_THREADS
 void* mmap(void* at, std::size_t bytes, int protection, int flags, int fd, long offset) noexcept {
   const bool refused = fd >= 0 ? faults::fails("mmap", fd) : faults::memory_is_refused();
   if (refused) return reinterpret_cast<void*>(-1L);
