@@ -1,8 +1,7 @@
 #include "storage/damaged_log.h"
 
 #include <algorithm>
-#include <chrono>
-#include <cstring>
+#include <bit>
 #include <map>
 #include <set>
 #include <utility>
@@ -16,7 +15,6 @@
 namespace esdb::storage {
 namespace {
 
-constexpr auto kPredecessorWait = std::chrono::seconds(2);
 constexpr std::uint32_t kGapMax = 10'000;  // files that may lack in a row: more is no log
 constexpr std::size_t kHeaderBlock = 4096;
 
@@ -31,8 +29,6 @@ struct Identity {
   std::uint64_t seed{};
   auto operator<=>(const Identity&) const = default;
 };
-
-bool is_power(std::uint64_t n) { return n != 0 && (n & (n - 1)) == 0; }
 
 class Look {
  public:
@@ -106,7 +102,8 @@ SegmentHeader Look::header_for(const OfflineSegment& segment) const {
   if (segment.header) return *segment.header;
   auto header = model_;
   header.number = segment.number;
-  if (is_power(segment.file_bytes) && segment.file_bytes >= 8 * std::uint64_t{header.block_bytes} &&
+  if (std::has_single_bit(segment.file_bytes) &&
+      segment.file_bytes >= 8 * std::uint64_t{header.block_bytes} &&
       segment.file_bytes <= kSegmentBytesMax)
     header.segment_bytes = segment.file_bytes;
   if (segment.tail) header.unit_bytes = segment.tail->unit_bytes;
@@ -123,15 +120,7 @@ Result<void> Look::read_frames(const OfflineSegment& segment, DamagedFile& file)
     file.kind = Kind::kNothing;
     return {};
   }
-  for (unsigned which = 0; which < 2; ++which) {
-    Witness witness;
-    const auto at = witness_at(header.block_bytes, which);
-    if (at + sizeof(witness) > bytes.size()) continue;
-    std::memcpy(&witness, bytes.data() + at, sizeof(witness));
-    if (witness.magic == kWitnessMagic && witness.segment == header.number &&
-        witness.checksum == checksum_of(witness, header.seed))
-      file.claimed = std::max(file.claimed, witness.durable_frame);
-  }
+  file.claimed = std::max(file.claimed, witnessed_in(bytes, header));
   const WalkRange range{first_frame_at(header.block_bytes), header.segment_bytes};
   auto end = walk_frames(bytes, header, range, [&](const WalkedFrame& frame) -> Result<void> {
     if (frame.header) file.claimed = std::max(file.claimed, frame.header->durable_frame);

@@ -1,7 +1,6 @@
 #include "storage/live_segment.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "storage/check.h"
 
@@ -19,15 +18,7 @@ Result<std::uint64_t> durable_in(Io& io, const OfflineLog& log) {
     auto read = SegmentBytes::read(io, segment, ReadFrom::kDevice);
     if (!read) return std::unexpected(read.error());
     const auto bytes = read->bytes();
-    for (unsigned which = 0; which < 2; ++which) {
-      Witness witness;
-      const auto at = witness_at(header.block_bytes, which);
-      if (at + sizeof(witness) > bytes.size()) continue;
-      std::memcpy(&witness, bytes.data() + at, sizeof(witness));
-      if (witness.magic == kWitnessMagic && witness.segment == header.number &&
-          witness.checksum == checksum_of(witness, header.seed))
-        durable = std::max(durable, witness.durable_frame);
-    }
+    durable = std::max(durable, witnessed_in(bytes, header));
     const WalkRange range{first_frame_at(header.block_bytes), header.segment_bytes};
     auto walked = walk_frames(bytes, header, range, [&](const WalkedFrame& frame) {
       if (frame.header) durable = std::max(durable, frame.header->durable_frame);

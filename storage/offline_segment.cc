@@ -131,6 +131,16 @@ Result<SegmentBytes> SegmentBytes::read(Io& io, const OfflineSegment& segment, R
   return result;
 }
 
+std::uint64_t witnessed_in(std::span<const std::byte> bytes, const SegmentHeader& header) {
+  std::uint64_t durable = 0;
+  for (unsigned which = 0; which < 2; ++which) {
+    const auto at = std::min<std::uint64_t>(witness_at(header.block_bytes, which), bytes.size());
+    if (const auto witness = witness_in(bytes.subspan(at), header))
+      durable = std::max(durable, witness->durable_frame);
+  }
+  return durable;
+}
+
 Result<std::uint64_t> walk_frames(std::span<const std::byte> bytes, const SegmentHeader& header,
                                   const WalkRange& range,
                                   const std::function<Result<void>(const WalkedFrame&)>& each) {

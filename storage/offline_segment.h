@@ -54,6 +54,9 @@ class SegmentBytes {
   std::size_t size_ = 0;
 };
 
+// The highest frame that the witnesses in a segment's bytes say was durable; 0: none is sound.
+std::uint64_t witnessed_in(std::span<const std::byte> bytes, const SegmentHeader& header);
+
 // Walks the frames of one segment's bytes: each whole one, and what lies between them.
 struct WalkedFrame {
   std::uint64_t offset{};

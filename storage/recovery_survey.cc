@@ -13,7 +13,6 @@
 namespace esdb::storage {
 namespace {
 
-constexpr auto kPredecessorWait = std::chrono::seconds(2);
 constexpr std::size_t kChunkBytes = std::size_t{1} << 20;
 
 // A file of the directory, and what it says of itself.

@@ -141,19 +141,24 @@ IoResult<std::optional<FooterTail>> read_footer_tail(File& file, std::uint32_t n
   return tail;
 }
 
+std::optional<Witness> witness_in(std::span<const std::byte> bytes, const SegmentHeader& header) {
+  Witness witness;
+  if (bytes.size() < sizeof(witness)) return std::nullopt;
+  std::memcpy(&witness, bytes.data(), sizeof(witness));
+  const bool is_sound = witness.magic == kWitnessMagic && witness.segment == header.number &&
+                        witness.checksum == checksum_of(witness, header.seed);
+  return is_sound ? std::optional(witness) : std::nullopt;
+}
+
 IoResult<std::optional<FoundWitness>> read_witness(File& file, const SegmentHeader& header) {
   AlignedBytes block(header.block_bytes);
   std::optional<FoundWitness> newest;
   for (unsigned which = 0; which < 2; ++which) {
     auto count = file.read_device(witness_at(header.block_bytes, which), block.bytes());
     if (!count) return std::unexpected(count.error());
-    Witness witness;
-    if (*count < sizeof(witness)) continue;
-    std::memcpy(&witness, block.bytes().data(), sizeof(witness));
-    const bool sound = witness.magic == kWitnessMagic && witness.segment == header.number &&
-                       witness.checksum == checksum_of(witness, header.seed);
-    if (sound && (!newest || witness.sequence > newest->witness.sequence))
-      newest = FoundWitness{witness, which};
+    const auto witness = witness_in(block.bytes().first(*count), header);
+    if (witness && (!newest || witness->sequence > newest->witness.sequence))
+      newest = FoundWitness{*witness, which};
   }
   return newest;
 }

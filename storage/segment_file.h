@@ -8,9 +8,11 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -62,10 +64,15 @@ IoResult<std::optional<SegmentHeader>> read_segment_header(File& file);
 IoResult<std::optional<FooterTail>> read_footer_tail(File& file, std::uint32_t number,
                                                      std::uint64_t seed);
 
+// How long a killed process's writes, which hold its segments' locks, are waited for.
+inline constexpr auto kPredecessorWait = std::chrono::seconds(2);
+
 struct FoundWitness {
   Witness witness{};
   unsigned which{};
 };
+// In the bytes from a witness's place on; nothing when they are too few, or hold no sound one.
+std::optional<Witness> witness_in(std::span<const std::byte> bytes, const SegmentHeader& header);
 // The newer of the two; nothing when neither is sound. From the device.
 IoResult<std::optional<FoundWitness>> read_witness(File& file, const SegmentHeader& header);
 IoResult<void> write_witness(File& file, const SegmentHeader& header, unsigned which,

@@ -190,25 +190,22 @@ void Verifier::check_first_blocks(const OfflineSegment& segment, std::span<const
     const auto here = bytes.subspan(at, block);
     if (live_up_to_ && !segment.tail) break;  // one of them may just be written
     if (all_zero(here)) continue;
-    Witness witness;
-    std::memcpy(&witness, here.data(), sizeof(witness));
-    const bool sound = witness.magic == kWitnessMagic && witness.segment == header.number &&
-                       witness.checksum == checksum_of(witness, header.seed);
-    if (!sound) {
+    const auto witness = witness_in(here, header);
+    if (!witness) {
       auto& found = damage(segment, at, "one of its two witnesses is torn or damaged");
       found.is_acknowledged = false;
       found.remedy = "nothing: the other one counts, and it is written again";
       continue;
     }
-    if (!all_zero(here.subspan(sizeof(witness)))) {
-      auto& found = damage(segment, at + sizeof(witness), "bytes behind a witness are not zero");
+    if (!all_zero(here.subspan(sizeof(Witness)))) {
+      auto& found = damage(segment, at + sizeof(Witness), "bytes behind a witness are not zero");
       found.is_acknowledged = false;
       found.remedy = std::string(kHarmless);
     }
-    report_.durable_claimed = std::max(report_.durable_claimed, witness.durable_frame);
-    if (witness.sequence <= newest) continue;
-    newest = witness.sequence;
-    report_.closed_cleanly = witness.clean != 0;
+    report_.durable_claimed = std::max(report_.durable_claimed, witness->durable_frame);
+    if (witness->sequence <= newest) continue;
+    newest = witness->sequence;
+    report_.closed_cleanly = witness->clean != 0;
   }
 }
 

@@ -53,7 +53,11 @@ void expect_agreement(const std::string& url, const Ledger& ledger,
 
 constexpr std::size_t kCycles = 15;  // of one store's life; ESDB_TEST_SCALE is the number of lives
 
-void tell_figures(std::string_view what, std::size_t events) {
+void run_lives(std::string_view what, void (*live)(std::mt19937_64& random, std::size_t& events)) {
+  auto random = random_from_printed_seed();
+  std::size_t events = 0;
+  for (std::size_t life = 0; life < fixtures::scaled(1); ++life)
+    ASSERT_NO_FATAL_FAILURE(live(random, events)) << "life " << life;
   fixtures::tell(what,
                  {{kCycles * fixtures::scaled(1), "cycles"}, {events, "acknowledged events"}});
 }
@@ -89,11 +93,7 @@ void kill_a_process_that_appends(std::mt19937_64& random, std::size_t& events) {
 }
 
 TEST(Kill, OfAProcessThatAppendsLosesNothingThatWasAcknowledged) {
-  auto random = random_from_printed_seed();
-  std::size_t events = 0;
-  for (std::size_t life = 0; life < fixtures::scaled(1); ++life)
-    ASSERT_NO_FATAL_FAILURE(kill_a_process_that_appends(random, events)) << "life " << life;
-  tell_figures("kill -9 of a process that appends", events);
+  run_lives("kill -9 of a process that appends", kill_a_process_that_appends);
 }
 
 std::string how_it_ended(ServerProcess& server) {
@@ -133,11 +133,7 @@ void kill_a_server(std::mt19937_64& random, std::size_t& events) {
 }
 
 TEST(Kill, OfAServerLosesNothingThatWasAcknowledgedAndClientsGoOn) {
-  auto random = random_from_printed_seed();
-  std::size_t events = 0;
-  for (std::size_t life = 0; life < fixtures::scaled(1); ++life)
-    ASSERT_NO_FATAL_FAILURE(kill_a_server(random, events)) << "life " << life;
-  tell_figures("kill -9 of a server", events);
+  run_lives("kill -9 of a server", kill_a_server);
 }
 
 TEST(Kill, OfAServerLetsItsClientsFinishEachAppendOnce) {
