@@ -348,9 +348,10 @@ std::vector<std::string> lines_of(const RepairPlan& plan) {
                       " events can still be read in what is set aside");
     for (const auto& stream : item.streams) lines.push_back("    of the stream " + stream);
   }
-  lines.push_back("kept: positions 1 to " + to_string(plan.last) +
-                  " but for what is named above, " + std::to_string(plan.segments_kept) +
-                  " segments as they are");
+  lines.push_back((plan.last == 0 ? "kept: no event"
+                                  : "kept: positions 1 to " + to_string(plan.last) +
+                                        " but for what is named above") +
+                  std::string(", ") + std::to_string(plan.segments_kept) + " segments as they are");
   if (plan.begins_epoch)
     lines.push_back("what is appended next takes the positions from " +
                     to_string(Position{plan.last.value + 1}) +

@@ -333,6 +333,12 @@ TEST_F(Repair, OfDamageInsideTheLogWithoutAnIndexSaysThatPositionsAloneCanBeRead
   EXPECT_TRUE(expect_repaired().reads_by_position_only);
 }
 
+TEST_F(Repair, OfAllOfItSaysThatNothingIsKept) {
+  const RepairPlan all{.items = {{.file = "00000001.seg", .first_frame = 1, .first = 1}}};
+  EXPECT_NE(text_of(all).find("kept: no event"), std::string::npos) << text_of(all);
+  EXPECT_EQ(text_of(all).find("positions 1 to 0"), std::string::npos) << text_of(all);
+}
+
 TEST_F(Repair, OfAMissingSegmentNeedsTheIndexThatIsThere) {
   fs::remove(store_.file(2));
   ASSERT_TRUE(storage::repair(store_.path).has_value());
