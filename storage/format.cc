@@ -17,10 +17,6 @@ std::uint64_t checksum_of_fields(const T& value, std::uint64_t seed) {
   return XXH3_64bits_withSeed(&value, offsetof(T, checksum), seed);
 }
 
-constexpr std::size_t table_bytes(std::size_t entries, std::size_t entries_per_block) {
-  return (entries + entries_per_block - 1) / entries_per_block * kFooterBlockBytes;
-}
-
 }  // namespace
 
 FooterPlan footer_plan(std::uint64_t segment_bytes, std::size_t block_bytes, FooterCounts counts) {

@@ -161,6 +161,11 @@ inline constexpr std::size_t kOffsetsPerBlock = kFooterPayloadBytes / sizeof(std
 inline constexpr std::size_t kIdsPerBlock = kFooterPayloadBytes / sizeof(FooterId);
 inline constexpr std::size_t kFramesPerBlock = kFooterPayloadBytes / sizeof(FooterFrame);
 
+// A footer's table of so many entries, in whole blocks.
+constexpr std::size_t table_bytes(std::size_t entries, std::size_t entries_per_block) {
+  return (entries + entries_per_block - 1) / entries_per_block * kFooterBlockBytes;
+}
+
 constexpr std::size_t padded(std::size_t bytes, std::size_t unit) {
   return (bytes + unit - 1) / unit * unit;
 }

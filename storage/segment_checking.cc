@@ -14,10 +14,6 @@ namespace {
 
 constexpr std::size_t kSectorBytes = 4096;
 
-std::uint64_t blocks_for(std::size_t entries, std::size_t per_block) {
-  return (entries + per_block - 1) / per_block * kFooterBlockBytes;
-}
-
 }  // namespace
 
 SegmentChecking::SegmentChecking(const FooterTail& tail, std::uint64_t seed,
@@ -27,7 +23,7 @@ SegmentChecking::SegmentChecking(const FooterTail& tail, std::uint64_t seed,
       file_(std::move(file)),
       next_(tail.first_position),
       next_frame_(tail.first_frame) {
-  tables_end_ = tail.frames_at + blocks_for(tail.frame_count, kFramesPerBlock);
+  tables_end_ = tail.frames_at + table_bytes(tail.frame_count, kFramesPerBlock);
   if (file_) return;
   found_.push_back({.offset = 0,
                     .positions = {next_, tail.first_position + tail.event_count - 1},

@@ -42,7 +42,7 @@ struct OpenOptions {
   Drive drive = Drive::kOwnThread;
   // What a server would log, one line a call, from any thread. Without one the library is silent:
   // it never writes to a standard stream, installs no signal handler and starts its threads with
-  // all signals blocked.
+  // all signals blocked. It does not throw: an exception would end the process.
   std::function<void(std::string_view line)> log{};
 
   // ---- a directory (a server's own settings decide for its clients)
