@@ -6,6 +6,8 @@ set(ESDB_SANITIZE "" CACHE STRING
 option(ESDB_FUZZ "Build the fuzzers of tests/fuzz: needs clang" OFF)
 
 option(ESDB_SABOTAGE "Build in the bugs of storage/sabotage.h, planted on demand" OFF)
+set(ESDB_COVERAGE "" CACHE STRING
+    "Sources of storage/ that count what they do: needs clang, see scripts/coverage")
 
 set(CMAKE_CXX_STANDARD 23)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
