@@ -30,6 +30,9 @@ DamagedStore::DamagedStore(std::uint64_t seed)
   while (store.log().segments() <= kSealed) {
     store.put(ledger_.ask(1 + random() % 4, random() % 700));
     ESDB_CHECK(store.settle().empty());
+    if (store.log().segments() > 1) continue;
+    const auto bytes = segment(1);
+    earlier_.emplace_back(bytes.begin(), bytes.end());
   }
   for (int i = 0; i < 20; ++i) ESDB_CHECK(store.background().empty());
   ESDB_CHECK(store.compare(ledger_).empty());

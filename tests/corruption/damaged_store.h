@@ -29,6 +29,8 @@ class DamagedStore {
   std::span<std::byte> segment(std::uint32_t number) { return machine_->bytes_of(path(number)); }
   void resize(std::uint32_t number, std::size_t bytes) { machine_->resize(path(number), bytes); }
   void restore(std::uint32_t number);  // as it was before
+  // Segment 1 as it was while it was being written, the first of all first.
+  const std::vector<std::vector<std::byte>>& earlier() const { return earlier_; }
 
   struct Seen {
     bool detected = false;       // by verify, which names the segment
@@ -54,6 +56,7 @@ class DamagedStore {
   std::vector<simulation::Asked::Event> events_{};  // by position from 1
   std::vector<std::uint64_t> versions_{};
   std::vector<std::vector<std::byte>> whole_{};  // the sealed segments, from 1
+  std::vector<std::vector<std::byte>> earlier_{};
 };
 
 }  // namespace esdb::corruption

@@ -155,6 +155,14 @@ class Faults {
     std::ranges::copy(bytes().subspan(at, kSector),
                       bytes().begin() + static_cast<std::ptrdiff_t>(at + kSector));
   }
+  // Writes that the disk acknowledged and lost.
+  void lose() {
+    const auto& earlier = store_.earlier()[random_() % store_.earlier().size()];
+    const auto sectors = 1 + random_() % 4;
+    const auto at = random_() % (kBytes / kSector - sectors) * kSector;
+    std::ranges::copy(std::span(earlier).subspan(at, sectors * kSector),
+                      bytes().begin() + static_cast<std::ptrdiff_t>(at));
+  }
   void duplicate() {
     const auto size = (1 + random_() % 8) * kSector;
     const auto at = random_() % (kBytes / kSector - 16) * kSector;
@@ -178,6 +186,7 @@ const char* Faults::act() {
               {"two sectors in each other's place", &Faults::swap},
               {"a sector of another segment", &Faults::misdirect},
               {"a sector written one too far", &Faults::shift},
+              {"sectors as they were earlier", &Faults::lose},
               {"an end written twice", &Faults::duplicate}};
   const auto& fault = kAll[random_() % std::size(kAll)];
   (this->*fault.act)();

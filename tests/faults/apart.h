@@ -35,6 +35,8 @@ class Shared {
 struct EndedApart {
   bool at_its_end = false;  // the body returned
   bool aborted = false;
+  // A check that fails for anything but missing memory has found a change half made.
+  bool by_a_check = false;
   std::string how{};  // otherwise: what became of it, and what it said
 };
 

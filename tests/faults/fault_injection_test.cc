@@ -107,8 +107,8 @@ class FaultInjection : public ::testing::TestWithParam<Scenario::Kind> {
       if (!done.wrong.empty()) ADD_FAILURE() << name << ": " << done.wrong;
       if ((!done.wrong.empty() || !done.was_hit) && ++failures >= kFailuresShown) break;
     }
-    fixtures::tell("calls that fail", {{points.size(), "points"},
-                                       {all_pairs, "points with an error"},
+    fixtures::tell("calls that fail", {{points.size(), "points each"},
+                                       {all_pairs, "points with an error each"},
                                        {all.size(), "runs"},
                                        {hit, "runs that met their point"}});
   }
