@@ -287,17 +287,21 @@ void Writer::tell_failed(Answer given) {
                                 "log; repeat it with the same ids once the store is open again")));
 }
 
-// Of a frame in flight, when the request's own time is over.
+// Of a frame in flight, when the request's own time is over or its caller wants it no more.
 void Writer::tell_late(Answer given) {
   const bool refused = given.kind == Answer::Kind::kRefused;
+  const bool stopped = given.request->stop.stop_requested();
   answer(std::move(given.request),
          std::unexpected(
-             refused ? error_of(ErrorCode::kTimedOut,
-                                "append: nothing was written; why it does not hold was not yet "
-                                "durable when the deadline passed")
+             refused ? error_of(stopped ? ErrorCode::kCancelled : ErrorCode::kTimedOut,
+                                std::string("append: nothing was written; why it does not hold was "
+                                            "not yet durable when ") +
+                                    (stopped ? "it was stopped" : "the deadline passed"))
                      : error_of(ErrorCode::kOutcomeUnknown,
-                                "append: the deadline passed while it was being written; repeat it "
-                                "with the same ids to learn its outcome")));
+                                std::string("append: ") +
+                                    (stopped ? "stopped" : "the deadline passed") +
+                                    " while it was being written; repeat it with the same ids to "
+                                    "learn its outcome")));
 }
 
 // The place in its session is kept: what comes behind it waits.

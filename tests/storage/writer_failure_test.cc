@@ -249,6 +249,48 @@ TEST(Writer, ADeviceThatDoesNotAnswerKeepsNobodyBeyondTheirTime) {
   EXPECT_FALSE(setup.writer.needs_ticks());
 }
 
+// A device that hangs: each is told what is known of it, and once.
+TEST(Writer, WhatIsInFlightBeyondItsTimeIsToldWhetherItMayBeWritten) {
+  Begun setup;
+  setup.io.hold();
+  std::stop_source stop;
+  const auto soon = setup.io.steady() + std::chrono::seconds(1);
+  const auto put = [&](const std::string& name, const AppendRequest& append) {
+    auto request = setup.request(name, encoded(append));
+    if (name.starts_with("stopped")) request->stop = stop.get_token();
+    if (name.starts_with("late") || name == "blocking") request->deadline = soon;
+    request->blocking = name == "blocking";  // its caller leaves by itself
+    setup.put(std::move(request));
+    setup.writer.advance();
+  };
+  put("late", large("s", 300 * kKiB));
+  put("late and refused", expecting(large("t", 300 * kKiB), "s", Expect::none()));
+  put("stopped and refused", expecting(large("t", 300 * kKiB), "s", Expect::none()));
+  for (const auto* name : {"stopped", "blocking", "patient"}) put(name, large("s", 300 * kKiB));
+  EXPECT_EQ(setup.frames(), 4U);
+  EXPECT_THAT(setup.answers, IsEmpty());
+  stop.request_stop();
+  for (const int seconds : {2, 4}) {
+    setup.io.set_ahead(std::chrono::seconds(seconds));
+    setup.writer.advance();
+    EXPECT_THAT(setup.names(),
+                ElementsAre("late", "late and refused", "stopped and refused", "stopped"));
+  }
+  EXPECT_EQ(setup.code("late"), ErrorCode::kOutcomeUnknown);
+  EXPECT_EQ(setup.code("stopped"), ErrorCode::kOutcomeUnknown);
+  EXPECT_THAT(setup.find("late")->result.error().message, HasSubstr("the deadline passed while"));
+  EXPECT_THAT(setup.find("stopped")->result.error().message, HasSubstr("stopped while"));
+  EXPECT_EQ(setup.code("late and refused"), ErrorCode::kTimedOut);
+  EXPECT_EQ(setup.code("stopped and refused"), ErrorCode::kCancelled);
+  for (const auto* name : {"late and refused", "stopped and refused"})
+    EXPECT_THAT(setup.find(name)->result.error().message, HasSubstr("nothing was written"));
+  setup.io.release();
+  setup.writer.advance();
+  EXPECT_THAT(setup.answers, SizeIs(6)) << "each is answered once";
+  EXPECT_TRUE(setup.appended("blocking"));
+  EXPECT_TRUE(setup.appended("patient"));
+}
+
 // ---- preparing again
 
 TEST(Writer, ARetryOfWhichTheWindowHoldsAPartIsComparedInTheLogAndKeepsItsPlace) {
