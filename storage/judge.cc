@@ -6,6 +6,7 @@
 #include "esdb/implement.h"
 #include "protocol/encoded_event.h"
 #include "protocol/refusal.h"
+#include "storage/check.h"
 #include "storage/lookup.h"
 #include "storage/query_walk.h"
 
@@ -58,15 +59,16 @@ void judge_stream_check(std::size_t index, const Request& request, const TailInd
     findings.above_window = true;
 }
 
-// The first match above what was prepared, in memory. Nothing: it lies in a sealed file.
+// The first match above what was prepared, in memory; 0: none. Nothing: what may be one lies in a
+// sealed file. The writer's view is of memory alone, where no look-up fails.
 std::optional<Position> first_above(const Query& query, Position after, Lookup& view,
                                     const Log& log) {
   auto walk = QueryWalk::over(query, view);
-  if (!walk) return {};
+  ESDB_CHECK(walk.has_value());
   for (Position from = after.value + 1; from <= log.written();) {
-    auto found = walk->seek(from);
-    if (!found) return {};
-    if (!*found || *found > log.written()) break;
+    const auto found = walk->seek(from);
+    ESDB_CHECK(found.has_value());
+    if (!*found) break;
     const auto record = log.in_memory(*found);
     if (!record) return {};
     // The walk meets the system's events, too, which only a query that names them finds.
@@ -162,9 +164,11 @@ Verdict judge(const Request& request, const Log& log, const TailIndex& tail,
             .rests_on = prepared.retry_of->last};
   // Also where the window has let go of the id meanwhile.
   const auto& conflict = prepared.id_conflict;
-  if (prepared.compared && conflict)
+  if (prepared.compared) {
+    ESDB_CHECK(conflict.has_value());  // else it would be a retry
     return {.kind = Verdict::Kind::kRefuse,
             .error = protocol::id_conflict(conflict->id, conflict->position)};
+  }
   if (auto retry = judge_ids(*request.parts, window); retry.kind != Verdict::Kind::kAccept)
     return retry;
   if (prepared.other_store)

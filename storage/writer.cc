@@ -159,21 +159,24 @@ void Writer::drop_late() {
 
 // A request whose caller gave up, or whose time is over before it was taken up.
 bool Writer::drop_if_late(RequestPtr& request) {
-  const bool abandoned = request->is_abandoned();
   const bool stopped = request->stop.stop_requested();
   const bool late = io_.steady() >= request->deadline;
-  if (!abandoned && !stopped && !late) return false;
-  if (abandoned || !request->take_up()) {
-    settle(*request);
-    request.reset();
-    return true;
-  }
+  if (!request->is_abandoned() && !stopped && !late) return false;
+  if (!take_up(request)) return true;
   answer(std::move(request),
          std::unexpected(
              stopped ? error_of(ErrorCode::kCancelled, "append: stopped before it was taken up")
                      : error_of(ErrorCode::kTimedOut,
                                 "append: the deadline passed before it was taken up")));
   return true;
+}
+
+// False: its caller gave up, perhaps this very moment, and has its answer already.
+bool Writer::take_up(RequestPtr& request, Request::Phase as) {
+  if (request->take_up(as)) return true;
+  settle(*request);
+  request.reset();
+  return false;
 }
 
 bool Writer::reap() {
@@ -221,7 +224,7 @@ void Writer::deliver_durable() {
     moved = true;
     auto answers = std::move(in_flight_.front().answers);
     in_flight_.pop_front();
-    for (auto& answer : answers) tell(std::move(answer));
+    tell_all(std::move(answers));
   }
   if (moved) {
     log_.acknowledged(io_.steady());
@@ -270,6 +273,10 @@ void Writer::tell(Answer given) {
       given.request->admitted = true;
       return tells_.answer_from_log(std::move(given.request), given.commit);
   }
+}
+
+void Writer::tell_all(std::vector<Answer> answers) {
+  for (auto& answer : answers) tell(std::move(answer));
 }
 
 // Of a frame whose write failed, or that stood behind one: a refusal wrote nothing, the rest may be
@@ -364,9 +371,8 @@ void Writer::refuse_pending() {
     for (auto& request : behind) pending_.push_back(std::move(request));
   held_.clear();
   for (auto& request : std::exchange(pending_, {})) {
-    if (!request->take_up()) {
-      settle(*request);
-    } else if (shut_) {
+    if (!take_up(request)) continue;
+    if (shut_) {
       answer(std::move(request),
              std::unexpected(error_of(ErrorCode::kClosed, "append: the store was closed")));
     } else {

@@ -120,6 +120,7 @@ class Writer {
   void expire();
   void drop_late();
   bool drop_if_late(RequestPtr& request);
+  bool take_up(RequestPtr& request, Request::Phase as = Request::Phase::kTaken);
   Placed place(RequestPtr& request);
   bool make_room(std::size_t bytes, std::size_t events);
   void accept(RequestPtr request, std::size_t content_bytes);
@@ -127,6 +128,7 @@ class Writer {
   void submit(const FrameWrite& write, std::vector<Answer> answers);
   void give(Answer answer, Position rests_on, bool rests_on_tracking);
   void tell(Answer answer);
+  void tell_all(std::vector<Answer> answers);
   void tell_failed(Answer answer);
   void tell_late(Answer answer);
   void hold(RequestPtr request, Position compare);

@@ -40,34 +40,23 @@ Writer::Placed Writer::place(RequestPtr& request) {
     return Placed::kYes;
   }
   const bool refused = verdict.kind == Verdict::Kind::kRefuse;
-  if (!request->take_up(refused ? Request::Phase::kRefused : Request::Phase::kTaken)) {
-    settle(*request);
-    return Placed::kYes;  // its caller gave up this very moment
-  }
-  switch (verdict.kind) {
-    case Verdict::Kind::kAccept:
-      if (disk_full) {
-        answer(std::move(request),
-               std::unexpected(Error{.code = ErrorCode::kDiskFull,
-                                     .message = "append: the disk is full, and the next segment "
-                                                "needs space; free some and repeat it"}));
-      } else {
-        accept(std::move(request), bytes);
-      }
-      break;
-    case Verdict::Kind::kRefuse:
-      request->answer = std::unexpected(std::move(verdict.error));
-      give({.request = std::move(request), .kind = Answer::Kind::kRefused}, verdict.rests_on,
-           verdict.rests_on_tracking);
-      break;
-    case Verdict::Kind::kRepeat:
-      give({.request = std::move(request),
-            .kind = Answer::Kind::kRepeated,
-            .commit = verdict.commit},
-           verdict.rests_on, false);
-      break;
-    case Verdict::Kind::kPrepareAgain:
-      break;
+  if (!take_up(request, refused ? Request::Phase::kRefused : Request::Phase::kTaken))
+    return Placed::kYes;
+  if (refused) {
+    request->answer = std::unexpected(std::move(verdict.error));
+    give({.request = std::move(request), .kind = Answer::Kind::kRefused}, verdict.rests_on,
+         verdict.rests_on_tracking);
+  } else if (verdict.kind == Verdict::Kind::kRepeat) {
+    give({.request = std::move(request), .kind = Answer::Kind::kRepeated, .commit = verdict.commit},
+         verdict.rests_on, false);
+  } else if (disk_full) {
+    answer(std::move(request),
+           std::unexpected(Error{.code = ErrorCode::kDiskFull,
+                                 .message = "append: the disk is full, and the next segment "
+                                            "needs space; free some and repeat it"}));
+  } else {
+    ESDB_CHECK(verdict.kind == Verdict::Kind::kAccept);
+    accept(std::move(request), bytes);
   }
   return Placed::kYes;
 }
@@ -165,8 +154,7 @@ void Writer::end_frame() {
 }
 
 void Writer::submit(const FrameWrite& write, std::vector<Answer> answers) {
-  if (sabotaged(Sabotage::kAnswerBeforeDurable))
-    for (auto& answer : std::exchange(answers, {})) tell(std::move(answer));
+  if (sabotaged(Sabotage::kAnswerBeforeDurable)) tell_all(std::exchange(answers, {}));
   if (in_flight_.empty()) progress_at_ = io_.steady();
   ring_.write_durable(*write.file, write.offset, write.bytes, write.frame_number);
   in_flight_.push_back({.write = write, .answers = std::move(answers)});

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "protocol/encoded_event.h"
 #include "tests/storage/writer_setup.h"
 
 namespace esdb::storage {
@@ -31,6 +32,35 @@ struct Judges : Begun {
   }
 };
 
+// Until every segment but the open one is sealed: what lies in those is no longer in memory.
+void seal_all_behind(Judges& judges) {
+  const auto segments = judges.log->segments();
+  const auto work = [&] {
+    while (judges.log->background_step(std::chrono::steady_clock::now()).value()) {
+    }
+  };
+  for (int i = 0; judges.log->segments() == segments; ++i) {
+    ASSERT_LT(i, 100);
+    work();
+    judges.append("", large("other", 200 * kKiB));
+  }
+  work();
+}
+
+// One that only the store itself may append.
+EncodedAppend event_of_the_system() {
+  const auto parts = std::make_shared<Parts>();
+  auto& bytes = parts->bytes;
+  protocol::encode({.id = EventId::make(), .stream = "$groups", .type = "Happened"}, bytes);
+  parts->events.push_back({.encoded = bytes,
+                           .id = protocol::id_of(bytes),
+                           .stream = protocol::stream_of(bytes),
+                           .type = protocol::type_of(bytes),
+                           .hash = protocol::hash_of(bytes),
+                           .fingerprint = protocol::fingerprint_of(bytes)});
+  return {.parts = parts};
+}
+
 AppendRequest checking(Check check) { return {.events = {event_of("new")}, .checks = {check}}; }
 
 TEST(Judge, WhatHoldsIsAcceptedBeforeAndAfterItIsOvertaken) {
@@ -52,6 +82,14 @@ TEST(Judge, WhatHoldsIsAcceptedBeforeAndAfterItIsOvertaken) {
   EXPECT_EQ(refused.rests_on, Position{3});
 }
 
+TEST(Judge, AStreamWithAnyVersionHoldsWhateverWasAppended) {
+  Judges judges;
+  const auto any = judges.prepared(checking(Check::stream("s", Expect::any())));
+  EXPECT_EQ(judges.verdict(any).kind, Kind::kAccept);
+  judges.append("s", one("s"));
+  EXPECT_EQ(judges.verdict(any).kind, Kind::kAccept);
+}
+
 TEST(Judge, QueriesAreJudgedUponWhatIsLaidOutAndNotYetDurable) {
   Judges judges;
   const auto absent = judges.prepared(checking(Check::absent(types({"Seldom"}))));
@@ -66,6 +104,48 @@ TEST(Judge, QueriesAreJudgedUponWhatIsLaidOutAndNotYetDurable) {
   EXPECT_EQ(refused.error.violations.at(0).conflicting, Position{2});
   EXPECT_EQ(refused.rests_on, Position{2});
   EXPECT_EQ(judges.verdict(unchanged).error.code, ErrorCode::kConflict);
+}
+
+TEST(Judge, WhatAQueryMeetsInASealedSegmentIsPreparedAgain) {
+  Judges judges({.segment_bytes = 1 << 20});
+  const auto absent = judges.prepared(checking(Check::absent(types({"Seldom"}))));
+  judges.append("", {.events = {event_of("s", "Seldom")}});
+  EXPECT_EQ(judges.verdict(absent).kind, Kind::kRefuse);
+  seal_all_behind(judges);
+  const auto verdict = judges.verdict(absent);
+  EXPECT_EQ(verdict.kind, Kind::kPrepareAgain);
+  EXPECT_FALSE(verdict.compare) << "no id of it was found";
+  ASSERT_TRUE(prepare(*absent, judges.sources()));
+  const auto refused = judges.verdict(absent);
+  EXPECT_EQ(refused.kind, Kind::kRefuse);
+  EXPECT_EQ(refused.error.violations.at(0).conflicting, Position{2});
+}
+
+TEST(Judge, EventsOfTheSystemViolateNoCheck) {
+  Judges judges;
+  const auto unchanged = judges.prepared(checking(Check::unchanged(everything(), 1)));
+  judges.put(judges.request("system", event_of_the_system()));
+  judges.writer.advance();
+  ASSERT_TRUE(judges.appended("system"));
+  EXPECT_EQ(judges.verdict(unchanged).kind, Kind::kAccept);
+  judges.append("", one("s"));
+  const auto refused = judges.verdict(unchanged);
+  EXPECT_EQ(refused.kind, Kind::kRefuse);
+  EXPECT_EQ(refused.error.violations.at(0).conflicting, Position{3});
+}
+
+TEST(Judge, WhatWasPreparedBeforeAGenerationThatIsGoneIsPreparedAgain) {
+  Judges judges({.keeps_everything = false});
+  const auto early = judges.prepared(one("s"));
+  judges.append("", one("other"));
+  judges.tail.freeze();
+  EXPECT_EQ(judges.verdict(early).kind, Kind::kAccept);
+  judges.tail.drop_oldest();
+  EXPECT_EQ(judges.verdict(early).kind, Kind::kAccept) << "it is in the writer's view still";
+  judges.writer.advance();
+  EXPECT_EQ(judges.verdict(early).kind, Kind::kPrepareAgain);
+  ASSERT_TRUE(prepare(*early, judges.sources()));
+  EXPECT_EQ(judges.verdict(early).kind, Kind::kAccept);
 }
 
 TEST(Judge, EveryViolationIsTold) {
@@ -116,6 +196,30 @@ TEST(Judge, OtherOccurrencesOfAnIdAreConflicts) {
     EXPECT_EQ(verdict.kind, Kind::kRefuse);
     EXPECT_EQ(verdict.error.code, ErrorCode::kIdConflict);
   }
+}
+
+TEST(Judge, AnIdWithMoreEventsBeforeItThanTheLogHasIsAConflict) {
+  WriterSetup store;
+  const auto first = one("s");
+  store.append("first", first);
+  ASSERT_TRUE(store.appended("first"));
+  const auto made = encoded({.events = {event_of("s"), first.events.front()}});
+  const auto verdict = judge_ids(*made.parts, store.window);
+  EXPECT_EQ(verdict.kind, Kind::kRefuse);
+  EXPECT_EQ(verdict.error.code, ErrorCode::kIdConflict);
+  EXPECT_EQ(verdict.rests_on, Position{1});
+}
+
+// The log holds whole commits, but a window comes from footers, and one of them might lie.
+TEST(Judge, ACommitThatTheWindowEndsWithinIsNoRetry) {
+  const auto append = encoded({.events = {event_of("s"), event_of("t")}});
+  const auto& first = append.parts->events.front();
+  IdWindow window(8);
+  window.add(1, IdWindow::entry(first.id, first.fingerprint, false));
+  const auto verdict = judge_ids(*append.parts, window);
+  EXPECT_EQ(verdict.kind, Kind::kRefuse);
+  EXPECT_EQ(verdict.error.code, ErrorCode::kIdConflict);
+  EXPECT_EQ(verdict.rests_on, Position{1});
 }
 
 TEST(Judge, ARetryBeyondTheWindowIsFoundThroughTheCheckThatItsOwnEventsViolate) {
@@ -205,6 +309,19 @@ TEST(Judge, WhatCameAboveThePreparationAndLeftTheWindowIsPreparedAgain) {
   EXPECT_EQ(judges.verdict(early).kind, Kind::kRepeat);
 }
 
+// The violated check leads to a commit that the window has let go of.
+TEST(Judge, AnIdInTheCommitThatViolatesACheckIsAConflict) {
+  Judges judges({.window = 1});
+  const AppendRequest append{.events = {event_of("s"), event_of("t")}};
+  judges.append("", append);
+  judges.append("", one("other"));
+  const auto verdict =
+      judges.verdict(expecting({.events = {append.events[1]}}, "s", Expect::none()));
+  EXPECT_EQ(verdict.kind, Kind::kRefuse);
+  EXPECT_EQ(verdict.error.code, ErrorCode::kIdConflict);
+  EXPECT_EQ(verdict.rests_on, Position{2});
+}
+
 TEST(Judge, ACheckBeyondTheLogIsOfAnotherStoreUnlessItIsARetry) {
   Judges judges({.window = 2});
   auto append = expecting({.events = {event_of("s"), event_of("t")}}, "s", Expect::none());
@@ -249,6 +366,21 @@ TEST(Judge, AnAppendOfTrackingAloneIsRefusedTheSecondTime) {
   EXPECT_EQ(verdict.error.code, ErrorCode::kAlreadyTracked);
   EXPECT_THAT(verdict.error.violations, SizeIs(2));
   EXPECT_EQ(verdict.error.violations[0].conflicting, Position{3});
+}
+
+TEST(Judge, ARefusalByTrackingThatHasLeftTheTailRestsOnNothingInFlight) {
+  Judges judges({.keeps_everything = false});
+  const AppendRequest append{.tracking = {{.source = "relay", .position = 3}}};
+  judges.append("", append);
+  const auto again = judges.prepared(append);
+  EXPECT_TRUE(judges.verdict(again).rests_on_tracking);
+  judges.tail.freeze();
+  judges.tail.drop_oldest();
+  judges.writer.advance();
+  const auto verdict = judges.verdict(again);
+  EXPECT_EQ(verdict.error.code, ErrorCode::kAlreadyTracked)
+      << "it was prepared upon the last frame";
+  EXPECT_FALSE(verdict.rests_on_tracking);
 }
 
 }  // namespace

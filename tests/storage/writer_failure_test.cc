@@ -114,6 +114,16 @@ TEST(Writer, ADurableRetryThatItsChecksShowIsToldWhileReadOnlyToo) {
   EXPECT_TRUE(setup.find("repeated")->result->repeated);
 }
 
+TEST(Writer, ADurableRetryThatItsChecksAndItsIdsShowIsToldWhileReadOnly) {
+  Begun setup;
+  const auto durable = expecting(one("d"), "d", Expect::none());
+  setup.append("durable", durable);
+  setup.writer.fail("the device is gone");
+  setup.append("repeated", durable);
+  ASSERT_TRUE(setup.appended("repeated"));
+  EXPECT_TRUE(setup.find("repeated")->result->repeated);
+}
+
 TEST(Writer, ADurableRetryOfWhichTheWindowHoldsAPartIsToldWhileReadOnlyToo) {
   Begun setup({.window = 1});
   const AppendRequest durable{.events = {event_of("d"), event_of("d")}};
@@ -127,6 +137,16 @@ TEST(Writer, ADurableRetryOfWhichTheWindowHoldsAPartIsToldWhileReadOnlyToo) {
   ASSERT_TRUE(setup.appended("repeated"));
   EXPECT_TRUE(setup.find("repeated")->result->repeated);
   EXPECT_EQ(setup.code("other"), ErrorCode::kReadOnly);
+}
+
+TEST(Writer, AnAppendOfWhichTheWindowHoldsAPartOfAFailedCommitIsUnknown) {
+  Begun setup({.window = 1});
+  const AppendRequest failed{.events = {event_of("s"), event_of("s")}};
+  setup.io.add({.operation = Operation::kRingWrite, .error = EIO});
+  setup.append("failed", failed);
+  setup.append("again", failed);
+  EXPECT_THAT(setup.to_prepare, IsEmpty()) << "what is not durable cannot be compared";
+  EXPECT_EQ(setup.code("again"), ErrorCode::kOutcomeUnknown);
 }
 
 TEST(Writer, AFailedEpochFrameFailsTheFirstAppend) {
@@ -175,6 +195,24 @@ TEST(Writer, ADeviceThatFailsInTheBackgroundEndsWriting) {
   setup.io.release();
   setup.writer.advance();
   EXPECT_EQ(setup.code("flying"), ErrorCode::kOutcomeUnknown);
+}
+
+// As a store in memory does it.
+TEST(Writer, ADeviceThatFailsWhileTheWriterItselfMakesASegmentEndsWriting) {
+  Begun setup({.segment_bytes = 1 << 20, .background_inline = true});
+  setup.io.add({.operation = Operation::kOpen, .error = EIO, .path = ".seg"});
+  for (int i = 0; !setup.writer.is_read_only(); ++i) {
+    ASSERT_LT(i, 100);
+    setup.answers.clear();
+    setup.append("a", large("s", 200 * kKiB));
+  }
+  EXPECT_THAT(setup.answers, IsEmpty());
+  EXPECT_TRUE(setup.writer.looks_again_at_once());
+  EXPECT_THAT(setup.writer.state(), HasSubstr("Input/output error"));
+  setup.writer.advance();
+  EXPECT_EQ(setup.code("a"), ErrorCode::kReadOnly);
+  EXPECT_EQ(setup.log->segments(), 1U);
+  EXPECT_FALSE(setup.writer.has_work());
 }
 
 // ---- deadlines, stops, callers that give up
@@ -291,6 +329,24 @@ TEST(Writer, WhatIsInFlightBeyondItsTimeIsToldWhetherItMayBeWritten) {
   EXPECT_TRUE(setup.appended("patient"));
 }
 
+TEST(Writer, WhoWasToldThatItsTimeIsOverIsNotToldThatTheWriteFailed) {
+  Begun setup;
+  setup.io.hold();
+  setup.io.add({.operation = Operation::kRingWrite, .error = EIO});
+  auto request = setup.request("late", encoded(one("s")));
+  request->deadline = setup.io.steady() + std::chrono::seconds(1);
+  setup.put(std::move(request));
+  setup.writer.advance();
+  setup.io.set_ahead(std::chrono::seconds(2));
+  setup.writer.advance();
+  EXPECT_EQ(setup.code("late"), ErrorCode::kOutcomeUnknown);
+  setup.io.release();
+  setup.writer.advance();
+  EXPECT_TRUE(setup.writer.is_read_only());
+  EXPECT_TRUE(setup.writer.is_idle());
+  EXPECT_THAT(setup.answers, SizeIs(1));
+}
+
 // ---- preparing again
 
 TEST(Writer, ARetryOfWhichTheWindowHoldsAPartIsComparedInTheLogAndKeepsItsPlace) {
@@ -389,6 +445,17 @@ TEST(Writer, ARequestThatCannotBePreparedAgainFailsInItsTurnAndLetsItsSessionGo)
   }
 }
 
+TEST(Writer, ARequestThatCannotBePreparedAgainFailsByItsOwnReasonWhileReadOnlyToo) {
+  Overtaken setup;
+  setup.overtake("first", 7);
+  setup.writer.fail("the device is gone");
+  auto request = std::move(setup.to_prepare.front());
+  request->failed = Error{.code = ErrorCode::kCorrupt, .message = "a record is damaged"};
+  setup.inbox.put_again(std::move(request));
+  setup.writer.advance();
+  EXPECT_EQ(setup.code("first"), ErrorCode::kCorrupt);
+}
+
 TEST(Writer, WhatASessionHoldsIsRefusedWhenWritingEndsOrTheStoreCloses) {
   for (const bool closes : {false, true}) {
     Overtaken setup;
@@ -406,6 +473,22 @@ TEST(Writer, WhatASessionHoldsIsRefusedWhenWritingEndsOrTheStoreCloses) {
     setup.writer.advance();
     EXPECT_EQ(setup.code("first"), expected);
   }
+}
+
+TEST(Writer, ClosingAnswersNobodyWhoGaveUp) {
+  Begun setup({.inbox = {.count = 2, .bytes = 1 << 20}});
+  setup.io.hold();
+  setup.append("flying", one("s"));
+  const auto phase = std::make_shared<std::atomic<Request::Phase>>(Request::Phase::kQueued);
+  auto request = setup.request("abandoned", encoded(one("s")));
+  request->phase = phase;
+  setup.put(std::move(request));
+  phase->store(Request::Phase::kAbandoned);
+  setup.writer.shut();
+  EXPECT_THAT(setup.answers, IsEmpty());
+  setup.append("later", one("s"));  // the place of the one that gave up is free
+  EXPECT_THAT(setup.names(), ElementsAre("later"));
+  EXPECT_EQ(setup.code("later"), ErrorCode::kClosed);
 }
 
 TEST(Writer, ClosingRefusesWhatWaitsAndStillAnswersWhatIsInFlight) {

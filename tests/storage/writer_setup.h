@@ -150,6 +150,7 @@ struct WriterSetup {
   std::vector<std::pair<RequestPtr, CommitSpan>> from_log{};  // retries: the log has their answer
   std::size_t durable_moves = 0;
   std::vector<std::string> said{};
+  std::function<void()> when_room_is_made{};  // before what it is made for is judged
   Writer writer;
 
  private:
@@ -165,7 +166,10 @@ struct WriterSetup {
                   made->done(std::move(result));
                 },
             .durable_moved = [this] { ++durable_moves; },
-            .background_due = [] {},
+            .background_due =
+                [this] {
+                  if (when_room_is_made) when_room_is_made();
+                },
             .log = [this](std::string_view line) { said.emplace_back(line); }};
   }
 };

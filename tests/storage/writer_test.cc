@@ -142,6 +142,21 @@ TEST(Writer, ARefusalThatRestsOnTrackingInFlightWaitsForIt) {
   EXPECT_EQ(setup.find("first")->result->first, Position{0}) << "no events were written";
 }
 
+TEST(Writer, ARefusalThatRestsOnTrackingInItsFrameComesWithIt) {
+  Begun setup;
+  const AppendRequest tracking{.tracking = {{.source = "relay", .position = 5}}};
+  setup.io.hold();
+  setup.put("first", tracking);
+  setup.put("refused", tracking);
+  setup.writer.advance();
+  EXPECT_THAT(setup.answers, IsEmpty());
+  setup.io.release();
+  setup.writer.advance();
+  EXPECT_THAT(setup.names(), ElementsAre("first", "refused"));
+  setup.append("durable", tracking);
+  EXPECT_EQ(setup.code("durable"), ErrorCode::kAlreadyTracked) << "at once: nothing is in flight";
+}
+
 TEST(Writer, ARetryOfWhatIsInFlightGetsTheFirstAnswerOnceItIsDurable) {
   Begun setup;
   setup.io.hold();
@@ -207,11 +222,15 @@ void fill(WriterSetup& setup, std::size_t bytes_each) {
   FAIL() << "the segment never filled";
 }
 
+void work_in_background(WriterSetup& setup) {
+  while (setup.log->background_step(std::chrono::steady_clock::now()).value()) {
+  }
+}
+
 TEST(Writer, TheFirstFrameOfASegmentWaitsUntilAllBeforeAreDurable) {
   Begun setup({.segment_bytes = 1 << 20});
   fill(setup, 60 * kKiB);
-  while (setup.log->background_step(std::chrono::steady_clock::now()).value()) {
-  }
+  work_in_background(setup);
   setup.answers.clear();
   const auto before = setup.frames();
   setup.io.hold();
@@ -243,10 +262,46 @@ TEST(Writer, AppendsThatWaitForASegmentStillHaveTheirDeadlines) {
   stop.request_stop();
   setup.writer.advance();
   EXPECT_EQ(setup.code("stopped"), ErrorCode::kCancelled);
-  while (setup.log->background_step(std::chrono::steady_clock::now()).value()) {
-  }
+  work_in_background(setup);
   setup.writer.advance();
   EXPECT_THAT(setup.names(), ElementsAre("stopped", "waits", "late"));
+}
+
+TEST(Writer, WhatNeedsNoRoomIsAnsweredAheadOfWhatWaitsForASegment) {
+  Begun setup({.segment_bytes = 1 << 20});
+  fill(setup, 60 * kKiB);
+  setup.answers.clear();
+  setup.put("refused", expecting(one("s"), "begin", Expect::none()));
+  setup.put("waits", large("s", 200 * kKiB));
+  setup.writer.advance();
+  EXPECT_EQ(setup.code("refused"), ErrorCode::kConflict);
+  EXPECT_THAT(setup.answers, SizeIs(1));
+  EXPECT_TRUE(setup.writer.is_stalled());
+  work_in_background(setup);
+  setup.writer.advance();
+  EXPECT_TRUE(setup.appended("waits"));
+}
+
+// Whoever gives up was told that nothing is written, and has its answer.
+TEST(Writer, ACallerThatGivesUpWhileRoomIsMadeForItsAppendHasWrittenNothing) {
+  Begun setup({.segment_bytes = 1 << 20, .inbox = {.count = 2, .bytes = 1 << 20}});
+  fill(setup, 60 * kKiB);
+  work_in_background(setup);
+  setup.answers.clear();
+  const auto written = setup.log->written();
+  const auto phase = std::make_shared<std::atomic<Request::Phase>>(Request::Phase::kQueued);
+  auto request = setup.request("abandoned", encoded(large("s", 200 * kKiB)));
+  request->phase = phase;
+  setup.when_room_is_made = [&] { phase->store(Request::Phase::kAbandoned); };
+  setup.put(std::move(request));
+  setup.writer.advance();
+  EXPECT_EQ(setup.log->segments(), 2U);
+  EXPECT_EQ(phase->load(), Request::Phase::kAbandoned);
+  EXPECT_EQ(setup.log->written(), written);
+  EXPECT_THAT(setup.answers, IsEmpty());
+  for (const auto* name : {"x", "y"}) setup.put(name, one("t"));  // room for two again
+  setup.writer.advance();
+  EXPECT_THAT(setup.names(), ElementsAre("x", "y"));
 }
 
 TEST(Writer, AFullDiskRefusesWhatNeedsASegmentAndClearsByItself) {
@@ -289,13 +344,11 @@ TEST(Writer, AnEpochAndTheFirstAppendFitTogetherOrGoToTheNextSegment) {
         const bool far = setup.log->has_room(content + 100 * kKiB, 10);
         setup.append("fill" + std::to_string(i), large("f", far ? 60 * kKiB : 100));
       }
-      while (setup.log->background_step(std::chrono::steady_clock::now()).value()) {
-      }
+      work_in_background(setup);
       ASSERT_TRUE(setup.log->close());
     }
     WriterSetup again({.segment_bytes = 1 << 20, .machine = &machine});
-    while (again.log->background_step(std::chrono::steady_clock::now()).value()) {
-    }
+    work_in_background(again);
     again.append("first", append);
     ASSERT_TRUE(again.appended("first")) << spare;
     ASSERT_EQ(again.find("first")->result->version(), Version{1});
