@@ -160,31 +160,6 @@ TEST(Writer, AFailedEpochFrameFailsTheFirstAppend) {
   }
 }
 
-// Nothing is wrong with the device, and nothing acknowledged is at stake.
-TEST(Writer, AShortageWhileTheNextSegmentIsMadeIsTriedAgain) {
-  for (const int error : {EMFILE, ENFILE, ENOMEM}) {
-    Begun setup({.segment_bytes = 1 << 20});
-    auto now = std::chrono::steady_clock::now();
-    const auto work = [&] {
-      for (auto more = setup.log->background_step(now);; more = setup.log->background_step(now)) {
-        ASSERT_TRUE(more) << more.error().message;
-        if (!*more) return;
-      }
-    };
-    setup.io.add({.operation = Operation::kOpen, .times = 2, .error = error, .path = ".seg"});
-    for (int attempt = 0; attempt < 2; ++attempt) {
-      work();
-      EXPECT_EQ(setup.log->roll(), Log::Rolled::kNotReady);
-      EXPECT_FALSE(setup.log->disk_full());
-      ASSERT_TRUE(setup.log->next_due());
-      now += std::chrono::seconds(2);
-      EXPECT_LE(*setup.log->next_due(), now);
-    }
-    work();
-    EXPECT_EQ(setup.log->roll(), Log::Rolled::kYes);
-  }
-}
-
 TEST(Writer, ADeviceThatFailsInTheBackgroundEndsWriting) {
   Begun setup;
   setup.io.hold();
@@ -195,24 +170,6 @@ TEST(Writer, ADeviceThatFailsInTheBackgroundEndsWriting) {
   setup.io.release();
   setup.writer.advance();
   EXPECT_EQ(setup.code("flying"), ErrorCode::kOutcomeUnknown);
-}
-
-// As a store in memory does it.
-TEST(Writer, ADeviceThatFailsWhileTheWriterItselfMakesASegmentEndsWriting) {
-  Begun setup({.segment_bytes = 1 << 20, .background_inline = true});
-  setup.io.add({.operation = Operation::kOpen, .error = EIO, .path = ".seg"});
-  for (int i = 0; !setup.writer.is_read_only(); ++i) {
-    ASSERT_LT(i, 100);
-    setup.answers.clear();
-    setup.append("a", large("s", 200 * kKiB));
-  }
-  EXPECT_THAT(setup.answers, IsEmpty());
-  EXPECT_TRUE(setup.writer.looks_again_at_once());
-  EXPECT_THAT(setup.writer.state(), HasSubstr("Input/output error"));
-  setup.writer.advance();
-  EXPECT_EQ(setup.code("a"), ErrorCode::kReadOnly);
-  EXPECT_EQ(setup.log->segments(), 1U);
-  EXPECT_FALSE(setup.writer.has_work());
 }
 
 // ---- deadlines, stops, callers that give up
