@@ -322,6 +322,18 @@ TEST(Judge, AnIdInTheCommitThatViolatesACheckIsAConflict) {
   EXPECT_EQ(verdict.rests_on, Position{2});
 }
 
+TEST(Judge, WhatWasViolatedWhenItWasPreparedIsRefusedWhateverHasLeftTheWindowSince) {
+  Judges judges({.window = 1});
+  judges.append("", one("s"));
+  judges.append("", one("s"));
+  const auto request = judges.prepared(expecting(one("new"), "s", Expect::exactly(1)));
+  judges.append("", one("s"));
+  judges.append("", one("other"));
+  const auto verdict = judges.verdict(request);
+  ASSERT_EQ(verdict.kind, Kind::kRefuse);
+  EXPECT_EQ(verdict.error.violations.at(0).actual, Version{3});
+}
+
 TEST(Judge, ACheckBeyondTheLogIsOfAnotherStoreUnlessItIsARetry) {
   Judges judges({.window = 2});
   auto append = expecting({.events = {event_of("s"), event_of("t")}}, "s", Expect::none());
