@@ -105,7 +105,7 @@ struct Request {
     auto queued = Phase::kQueued;
     return !phase || phase->compare_exchange_strong(queued, as);
   }
-  void put_back() const {
+  void put_back() const {  // it was taken up: else a caller that gave up would be overruled
     if (phase) phase->store(Phase::kQueued);
   }
 };

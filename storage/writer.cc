@@ -311,10 +311,9 @@ void Writer::tell_late(Answer given) {
                                     "learn its outcome")));
 }
 
-// The place in its session is kept: what comes behind it waits.
+// Not taken up. The place in its session is kept: what comes behind it waits.
 void Writer::hold(RequestPtr request, Position compare) {
   if (compare) request->compare = compare;
-  request->put_back();
   request->prepared_again = true;
   if (request->session != 0) held_.try_emplace(request->session);
   tells_.prepare_again(std::move(request));
@@ -355,8 +354,10 @@ void Writer::refuse_while_read_only(RequestPtr request) {
     verdict = {.kind = Verdict::Kind::kRepeat, .commit = *shown};
   const bool durable = verdict.compare <= log_.durable();
   const bool compared = request->prepared.compared;
-  if (verdict.kind == Verdict::Kind::kPrepareAgain && durable && !compared)
+  if (verdict.kind == Verdict::Kind::kPrepareAgain && durable && !compared) {
+    request->put_back();
     return hold(std::move(request), verdict.compare);
+  }
   if (verdict.kind == Verdict::Kind::kRepeat && verdict.commit.last <= log_.durable())
     return tell(
         {.request = std::move(request), .kind = Answer::Kind::kRepeated, .commit = verdict.commit});

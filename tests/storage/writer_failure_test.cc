@@ -129,7 +129,9 @@ TEST(Writer, ADurableRetryOfWhichTheWindowHoldsAPartIsToldWhileReadOnlyToo) {
   const AppendRequest durable{.events = {event_of("d"), event_of("d")}};
   setup.append("durable", durable);
   setup.writer.fail("the device failed");
-  setup.append("repeated", durable);
+  auto blocking = setup.request("repeated", encoded(durable));
+  blocking->phase = std::make_shared<std::atomic<Request::Phase>>(Request::Phase::kQueued);
+  setup.put(std::move(blocking));
   setup.append("other", {.events = {durable.events[1]}});
   ASSERT_THAT(setup.to_prepare, SizeIs(2));
   for (auto& request : setup.to_prepare) setup.prepare_again(std::move(request));

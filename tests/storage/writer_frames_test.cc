@@ -110,6 +110,26 @@ TEST(Writer, ACallerThatGivesUpWhileRoomIsMadeForItsAppendHasWrittenNothing) {
   EXPECT_THAT(setup.names(), ElementsAre("x", "y"));
 }
 
+TEST(Writer, ACallerThatGivesUpWhileItsAppendIsSentBackStaysGone) {
+  Begun setup({.segment_bytes = 1 << 20, .window = 1});
+  const auto phase = std::make_shared<std::atomic<Request::Phase>>(Request::Phase::kQueued);
+  auto request =
+      setup.request("abandoned", encoded(expecting(large("s", 200 * kKiB), "s", Expect::none())));
+  request->phase = phase;
+  setup.append("overtakes", one("s"));
+  fill(setup, 60 * kKiB);
+  work_in_background(setup);
+  setup.answers.clear();
+  setup.when_room_is_made = [&] { phase->store(Request::Phase::kAbandoned); };
+  setup.put(std::move(request));
+  setup.writer.advance();
+  ASSERT_THAT(setup.to_prepare, SizeIs(1));
+  EXPECT_EQ(phase->load(), Request::Phase::kAbandoned);
+  setup.prepare_again(std::move(setup.to_prepare.front()));
+  setup.writer.advance();
+  EXPECT_THAT(setup.answers, IsEmpty());
+}
+
 TEST(Writer, AFullDiskRefusesWhatNeedsASegmentAndClearsByItself) {
   Begun setup({.segment_bytes = 1 << 20});
   fill(setup, 60 * kKiB);
