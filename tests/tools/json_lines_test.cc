@@ -3,12 +3,15 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <string_view>
 
 #include "tests/fixtures/reference_store.h"
 #include "tools/times.h"
 
 namespace esdb::tools {
 namespace {
+
+using std::string_view_literals::operator""sv;
 
 Result<NewEvent> read_line(std::string text, std::string key = {}, std::string* group = nullptr) {
   JsonLineReader reader(std::move(key));
@@ -50,9 +53,9 @@ TEST(JsonLines, KeepDataByteForByte) {
 }
 
 TEST(JsonLines, CarryAnyBytesAsBase64) {
-  for (const std::string data : {"plain text", "{\n}", " {}", std::string("\0\xff", 2).c_str()}) {
-    if (data.empty()) continue;
-    const auto line = line_of({.stream = "s", .type = "T", .data = data, .metadata = data});
+  for (const auto data : {"plain text"sv, "{\n}"sv, " {}"sv, "\0\xff"sv}) {
+    const auto line = line_of(
+        {.stream = "s", .type = "T", .data = std::string(data), .metadata = std::string(data)});
     EXPECT_NE(line.find("\"data_base64\":\""), line.npos) << line;
     EXPECT_NE(line.find("\"metadata_base64\":\""), line.npos) << line;
     const auto event = read_line(line).value();
