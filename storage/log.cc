@@ -30,7 +30,8 @@ bool Log::has_room(std::size_t content_bytes, std::size_t events) const {
   const auto& state = *state_;
   if (!state.needs_epoch) return state.open->has_room(content_bytes, events);
   // The epoch's frame goes before it, in units of its own.
-  const auto epoch_bytes = padded(sizeof(FrameHeader) + sizeof(Uuid), state.unit_bytes);
+  const auto epoch_bytes =
+      padded(sizeof(FrameHeader) + sizeof(Uuid), state.open->header().unit_bytes);
   return state.open->has_room(epoch_bytes + content_bytes, events, 2);
 }
 

@@ -55,6 +55,25 @@ class LogOn : public ::testing::TestWithParam<std::string> {
 INSTANTIATE_TEST_SUITE_P(Io, LogOn, ::testing::Values("memory", "posix", "uring"),
                          [](const auto& instance) { return instance.param; });
 
+// A store opened with smaller writes goes on in the units of the segment that is open.
+TEST(LogRoom, AnEpochTakesAUnitOfTheSegmentItGoesInto) {
+  MemoryIo io;
+  auto options = log_options("store");
+  options.write_unit = 4096;
+  LogDriver driver(io, options);
+  ASSERT_EQ(driver.open(), "");
+  ASSERT_EQ(driver.append("s", std::string(500'000, 'x')), "");
+  driver.close();
+  options.write_unit = 512;
+  const auto log = open_log(io, options).value();
+  std::size_t content = 1 << 20;
+  while (!log->has_room(content, 1)) content -= 8;
+  const auto epoch = log->place_epoch().write;
+  ASSERT_TRUE(epoch.file->write_durable(epoch.offset, epoch.bytes).has_value());
+  log->complete(epoch.frame_number);
+  EXPECT_TRUE(log->has_room(content, 1));
+}
+
 TEST_P(LogOn, ANewLogIsEmpty) {
   EXPECT_EQ(log().durable(), Position{0});
   EXPECT_EQ(log().durable_frame(), 0U);
