@@ -49,7 +49,7 @@ struct Log::State {
   std::optional<std::chrono::steady_clock::time_point> prepare_again{};  // under mutex
   std::optional<std::chrono::steady_clock::time_point> witness_due{};    // under mutex
   std::optional<std::chrono::steady_clock::time_point> mend_again{};     // under mutex
-  bool wants_next = false;  // under mutex: the open segment holds a frame
+  bool wants_next = false;  // under mutex: the open segment holds a frame, or is too small
 
   // ---- the writer's driver
   std::shared_ptr<OpenSegment> open{};

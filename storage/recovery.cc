@@ -86,6 +86,10 @@ class Opening {
   Result<void> drop_small_segments();
   void install();
   bool is_clean() const;
+  // Not every append fits it.
+  bool is_small(const OpenSegment& segment) const {
+    return segment.header().segment_bytes < 4 * options_.append_bytes_max;
+  }
   std::string damage() const;
   std::unexpected<Error> refuse(std::string_view what) const;
 
@@ -286,11 +290,9 @@ Result<void> Opening::mend() {
 // Prepared by an opening that allowed only smaller appends: the background makes larger ones.
 Result<void> Opening::drop_small_segments() {
   auto& unsealed = survey_.unsealed;
-  const auto too_small = [&](const SurveyedSegment& surveyed) {
-    return surveyed.segment->header().segment_bytes < 4 * options_.append_bytes_max;
-  };
-  const auto first = std::find_if(unsealed.begin() + static_cast<std::ptrdiff_t>(survey_.open) + 1,
-                                  unsealed.end(), too_small);
+  const auto first =
+      std::find_if(unsealed.begin() + static_cast<std::ptrdiff_t>(survey_.open) + 1, unsealed.end(),
+                   [this](const SurveyedSegment& surveyed) { return is_small(*surveyed.segment); });
   while (first != unsealed.end()) {
     const auto path = state_->directory + "/" + segment_name(unsealed.back().segment->number());
     auto removed = io_.remove(path);
@@ -321,7 +323,8 @@ void Opening::install() {
   state.bytes.store(bytes, std::memory_order_relaxed);
   state.durable_frame.store(survey_.end.frame_number, std::memory_order_release);
   state.durable_epoch = survey_.end.epoch_id;
-  state.wants_next = state.open->frame_count() > 0;
+  // Appends that do not fit an empty one either go into the next.
+  state.wants_next = state.open->frame_count() > 0 || is_small(*state.open);
   for (const auto& surveyed : unsealed) {
     if (!surveyed.witness) continue;
     const auto& [witness, which] = *surveyed.witness;

@@ -314,6 +314,26 @@ TEST_F(Recovery, AStoreThatIsNotThereIsNotMadeWhenNobodyWantsIt) {
   EXPECT_FALSE(io_.exists("store").value());
 }
 
+// Made by an opening that allowed only smaller appends, and never written to.
+TEST_F(Recovery, AnEmptySegmentThatIsTooSmallForAnAppendIsPassedOver) {
+  ASSERT_EQ(driver_.open(), "");
+  driver_.close();
+  auto larger = log_options("store", 8 << 20);
+  larger.append_bytes_max = 2 << 20;
+  LogDriver again(io_, larger);
+  ASSERT_EQ(again.open(), "");
+  ASSERT_EQ(again.append("stream", std::string(1'500'000, 'x')), "");
+  EXPECT_EQ(compare(again.log(), again.written()), "");
+  again.drop();
+  ASSERT_EQ(again.open(), "");
+  EXPECT_EQ(compare(again.log(), again.written()), "");
+  again.run_background();
+  again.close();
+  ASSERT_EQ(again.open(), "");
+  EXPECT_EQ(again.append("stream", "small"), "");
+  EXPECT_EQ(compare(again.log(), again.written()), "");
+}
+
 TEST_F(Recovery, AFailureInTheMiddleOfMendingIsMendedByTheNextOpening) {
   for (std::uint64_t nth = 1;; ++nth) {
     MemoryIo io;
