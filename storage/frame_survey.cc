@@ -27,8 +27,10 @@ std::string take_frame(OpenSegment& segment, FrameSurvey& survey) {
     survey.format_unknown = frame->format;
     return "a frame of a later format";
   }
+  // Nor may it reach where the footer will stand.
+  if (!segment.has_room(frame->length - sizeof(FrameHeader), frame->event_count))
+    return "a frame longer than its segment";
   const auto bytes = frame_bytes(*frame, place.unit_bytes);
-  if (bytes > rest.size()) return "a frame longer than its segment";
   std::vector<ScannedRecord> records;
   if (auto why = check_content(*frame, rest.first(bytes), place, records); !why.empty())
     return "a torn frame: " + why;

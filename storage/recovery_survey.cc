@@ -249,21 +249,23 @@ Result<void> Surveyor::follow() {
 
 Result<void> Surveyor::follow_sealed(const FoundFile& found) {
   const auto& tail = *found.tail;
-  claim(tail.first_frame + tail.frame_count - 1, "the footer of " + found.path);
+  const auto last_frame = tail.first_frame + tail.frame_count - 1;
+  claim(last_frame, "the footer of " + found.path);
   const bool follows = tail.first_frame == before_.frame_number + 1 &&
                        tail.first_position == before_.last.value + 1 &&
                        tail.first_epoch_id == before_.epoch_id;
   if (!follows && !broken_) {
-    // Behind an unsealed segment it shows what that one lacks; behind a sealed one, a stranger.
-    const bool behind_unsealed =
-        !survey_.sealed_or_full.empty() && survey_.sealed_or_full.back().open != nullptr;
-    if (!behind_unsealed)
+    // Behind an unsealed segment it shows what that one lacks; else it is a stranger.
+    const bool shows_loss = !survey_.sealed_or_full.empty() &&
+                            survey_.sealed_or_full.back().open != nullptr &&
+                            last_frame > before_.frame_number;
+    if (!shows_loss)
       settle(FoundFiles::kForeign, found.path + " does not begin where the segment before it ends");
     broken_ = true;
   }
   if (broken_) return {};
   before_ = {.last = tail.first_position + tail.event_count - 1,
-             .frame_number = tail.first_frame + tail.frame_count - 1,
+             .frame_number = last_frame,
              .epoch_id = tail.last_epoch_id,
              .commit_time = tail.last_commit_time};
   survey_.sealed_or_full.push_back(segment_of(tail));

@@ -16,12 +16,14 @@ namespace {
 constexpr std::string_view kSuffix = ".seg";
 constexpr std::size_t kDigits = 8;
 
+bool is_power(std::uint64_t n) { return n != 0 && (n & (n - 1)) == 0; }
+
 // What no header of ours says: sizes that the arithmetic elsewhere relies upon.
 bool has_sound_sizes(const SegmentHeader& header) {
-  const auto is_power = [](std::uint64_t n) { return n != 0 && (n & (n - 1)) == 0; };
   return is_power(header.segment_bytes) && is_power(header.block_bytes) &&
          is_power(header.unit_bytes) && header.unit_bytes <= header.block_bytes &&
          header.unit_bytes >= sizeof(FrameHeader) && header.number != 0 &&
+         header.segment_bytes >= kSegmentBytesFloor &&
          header.segment_bytes <= (std::uint64_t{1} << 31) &&
          8 * std::uint64_t{header.block_bytes} <= header.segment_bytes;
 }
@@ -31,8 +33,9 @@ bool has_sound_places(const FooterTail& tail, std::uint64_t file_bytes) {
   const auto table = [](std::uint64_t entries, std::size_t per_block) {
     return padded(entries, per_block) / per_block * kFooterBlockBytes;
   };
-  return tail.first_frame != 0 && tail.first_position != 0 && tail.frames_end <= tail.offsets_at &&
-         tail.offsets_at < file_bytes && tail.offsets_at % kFooterBlockBytes == 0 &&
+  return tail.first_frame != 0 && tail.first_position != 0 && is_power(tail.unit_bytes) &&
+         tail.frames_end <= tail.offsets_at && tail.offsets_at < file_bytes &&
+         tail.offsets_at % kFooterBlockBytes == 0 &&
          tail.ids_at == tail.offsets_at + table(tail.event_count, kOffsetsPerBlock) &&
          tail.frames_at == tail.ids_at + table(tail.event_count, kIdsPerBlock) &&
          tail.frames_at + table(tail.frame_count, kFramesPerBlock) <=

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <memory>
+#include <utility>
 
 #include "storage/memory_io.h"
 #include "storage/segment_file.h"
@@ -31,6 +33,27 @@ class FrameSurveying : public ::testing::Test {
   void write(std::uint64_t offset, std::string_view text) {
     auto file = io_.open("store/log/" + segment_name(1), OpenMode::kReadWrite).value();
     ASSERT_TRUE(file->write_durable(offset, std::as_bytes(std::span(text))));
+  }
+  // Changes the header of the frame behind so many others, and makes its checksum right again.
+  template <class Change>
+  void forge(std::size_t index, Change change) {
+    auto whole = segment();
+    survey_frames(*whole, read_image(*whole)->written_to, false);
+    const auto at = whole->frame_entry(index).offset;
+    FrameHeader header;
+    std::memcpy(&header, whole->image().data() + at, sizeof(header));
+    change(header);
+    header.checksum = checksum_of(header, whole->header().seed);
+    write(at, {reinterpret_cast<const char*>(&header), sizeof(header)});
+  }
+  struct ReadBack {
+    FrameSurvey survey{};
+    std::uint32_t frames{};
+  };
+  ReadBack read_back() {
+    auto again = segment();
+    auto survey = survey_frames(*again, read_image(*again)->written_to, false);
+    return {std::move(survey), again->frame_count()};
   }
 
   MemoryIo io_;
@@ -65,6 +88,30 @@ TEST_F(FrameSurveying, HearsClaimsOnlyWhereNothingFollows) {
   const auto survey = survey_frames(*read_back, image.written_to, true);
   EXPECT_EQ(read_back->frame_count(), 0U);
   EXPECT_EQ(survey.claimed, 5U);
+}
+
+TEST_F(FrameSurveying, StopsAtAFrameOfALaterFormatAndSaysWhich) {
+  forge(3, [](FrameHeader& header) { header.format = kFormatVersion + 1; });
+  const auto found = read_back();
+  EXPECT_EQ(found.frames, 3U);
+  EXPECT_EQ(found.survey.format_unknown, kFormatVersion + 1);
+}
+
+TEST_F(FrameSurveying, StopsAtAFrameThatLeavesNoRoomForTheFooter) {
+  // Beyond the segment; or within it, where its footer will stand.
+  for (const std::uint32_t length : {0xffff'ff00U, (1U << 20) - (24U << 10)}) {
+    forge(5, [length](FrameHeader& header) { header.length = length; });
+    const auto found = read_back();
+    EXPECT_EQ(found.frames, 5U) << length;
+    EXPECT_EQ(found.survey.stopped_by, "a frame longer than its segment") << length;
+  }
+}
+
+TEST_F(FrameSurveying, StopsAtAFrameThatDoesNotFollow) {
+  forge(3, [](FrameHeader& header) { ++header.frame_number; });
+  const auto found = read_back();
+  EXPECT_EQ(found.frames, 3U);
+  EXPECT_EQ(found.survey.stopped_by, "a stale frame: it is frame 5, not 4");
 }
 
 TEST_F(FrameSurveying, SeesBytesThatAreNoFrame) {

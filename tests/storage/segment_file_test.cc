@@ -88,6 +88,46 @@ TEST_F(SegmentFile, AFooterIsOneOnlyWhereItsTablesLieAsAWriterLaysThem) {
   tail = sound;
   tail.first_frame = 0;
   EXPECT_FALSE(is_found(tail));
+  tail = sound;
+  tail.first_position = 0;
+  EXPECT_FALSE(is_found(tail));
+  tail = sound;
+  tail.frame_count = 100'000;
+  EXPECT_FALSE(is_found(tail));
+  tail = sound;
+  tail.unit_bytes = 0;
+  EXPECT_FALSE(is_found(tail));
+  // Where those of a later format lie is not known here: it is only asked which it is.
+  tail.format = kFormatVersion + 1;
+  EXPECT_TRUE(is_found(tail));
+}
+
+// As one that another process cuts at this moment.
+class ShrinkingFile final : public File {
+ public:
+  explicit ShrinkingFile(std::uint64_t size) : size_(size) {}
+  IoResult<std::uint64_t> size() override { return size_; }
+  IoResult<std::size_t> read(std::uint64_t, std::span<std::byte> into) override {
+    return into.size() / 2;
+  }
+  bool read_at_hand(std::uint64_t, std::span<std::byte>) override { return false; }
+  IoResult<std::size_t> read_device(std::uint64_t offset, std::span<std::byte> into) override {
+    return read(offset, into);
+  }
+  IoResult<void> write_durable(std::uint64_t, std::span<const std::byte>) override { return {}; }
+  IoResult<void> reserve(std::uint64_t) override { return {}; }
+  IoResult<void> allocate_zeroed(std::uint64_t) override { return {}; }
+  IoResult<void> sync() override { return {}; }
+  IoResult<bool> lock(LockMode, std::chrono::milliseconds) override { return true; }
+  IoResult<void> rewrite(std::string_view) override { return {}; }
+
+ private:
+  const std::uint64_t size_;
+};
+
+TEST_F(SegmentFile, AFileThatIsCutWhileItsFooterIsReadHasNone) {
+  ShrinkingFile file(1 << 20);
+  EXPECT_FALSE(read_footer_tail(file, 3, 42).value().has_value());
 }
 
 TEST_F(SegmentFile, AHalfMadeOneIsReplaced) {
@@ -95,6 +135,9 @@ TEST_F(SegmentFile, AHalfMadeOneIsReplaced) {
   ASSERT_TRUE(half->allocate_zeroed(5000));
   half.reset();
   auto header = header_of(3);
+  FaultyIo faulty(io_);
+  faulty.add({.operation = Operation::kRemove, .error = EACCES});
+  EXPECT_EQ(make_segment(faulty, "log", header).error(), IoError{EACCES});
   EXPECT_TRUE(make_segment(io_, "log", header).has_value());
 }
 
@@ -136,28 +179,25 @@ TEST_F(SegmentFile, OneThatIsNotFinishedIsRemoved) {
 TEST_F(SegmentFile, AHeaderOfImpossibleSizesIsNotSound) {
   auto good = header_of(1);
   auto file = make_segment(io_, "log", good).value();
-  for (auto bad : {good, good, good, good}) {
-    static int which = 0;
-    switch (which++) {
-      case 0:
-        bad.segment_bytes = (1 << 20) + 1;
-        break;
-      case 1:
-        bad.unit_bytes = 64;
-        break;
-      case 2:
-        bad.unit_bytes = 8192;
-        break;
-      case 3:
-        bad.number = 0;
-        break;
-    }
-    bad.checksum = checksum_of(bad);
+  const auto is_found = [&](const auto& change) {
+    auto header = good;
+    change(header);
+    header.checksum = checksum_of(header);
     AlignedBytes block(4096);
-    std::memcpy(block.bytes().data(), &bad, sizeof(bad));
-    ASSERT_TRUE(file->write_durable(0, block.bytes()));
-    EXPECT_FALSE(read_segment_header(*file).value().has_value());
-  }
+    std::memcpy(block.bytes().data(), &header, sizeof(header));
+    EXPECT_TRUE(file->write_durable(0, block.bytes()));
+    return read_segment_header(*file).value().has_value();
+  };
+  EXPECT_TRUE(is_found([](SegmentHeader&) {}));
+  EXPECT_FALSE(is_found([](SegmentHeader& header) { header.number = 0; }));
+  for (const std::uint64_t bytes : {std::uint64_t{0}, std::uint64_t{(1 << 20) + 1},
+                                    std::uint64_t{16} << 10, std::uint64_t{1} << 32})
+    EXPECT_FALSE(is_found([bytes](SegmentHeader& header) { header.segment_bytes = bytes; }))
+        << bytes;
+  for (const std::uint32_t bytes : {0U, 2048U, 12'288U, 1U << 18})
+    EXPECT_FALSE(is_found([bytes](SegmentHeader& header) { header.block_bytes = bytes; })) << bytes;
+  for (const std::uint32_t bytes : {0U, 64U, 1000U, 8192U})
+    EXPECT_FALSE(is_found([bytes](SegmentHeader& header) { header.unit_bytes = bytes; })) << bytes;
 }
 
 TEST_F(SegmentFile, TheNewerWitnessCountsAndATornOneDoesNot) {
