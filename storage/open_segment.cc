@@ -118,7 +118,10 @@ Log::Ended OpenSegment::end_frame(std::uint64_t durable_frame) {
   placed_.checksum = checksum_of(placed_, header_.seed);
   std::memcpy(image_.data() + used_, &placed_, sizeof(placed_));
   auto begin = used_;
-  if (sabotaged(Sabotage::kTailUnitWrittenAgain) && frame_count_ > 0) begin -= header_.unit_bytes;
+  // The unit before it, where that is a frame's.
+  if (sabotaged(Sabotage::kTailUnitWrittenAgain))
+    begin =
+        std::max<std::uint64_t>(begin - header_.unit_bytes, first_frame_at(header_.block_bytes));
   note_frame(placed_);
   return {.write = {.file = file_.get(),
                     .offset = begin,

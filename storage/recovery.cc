@@ -105,11 +105,13 @@ Result<void> Opening::prepare_directory() {
   if (!exists)
     return directory_failed(options_.directory + " cannot be looked at", exists.error(), kMend);
   const bool makes = options_.access == Access::kReadWrite && options_.create == Create::kIfMissing;
-  if (!*exists && !makes)
+  if (!makes) {
+    auto log = io_.exists(state_->directory);
+    if (!log)
+      return directory_failed(state_->directory + " cannot be looked at", log.error(), kMend);
+    if (*log) return {};
     return error(ErrorCode::kInvalidArgument, "there is no store in " + options_.directory);
-  if (auto log = io_.exists(state_->directory); log && !*log && !makes)
-    return error(ErrorCode::kInvalidArgument, "there is no store in " + options_.directory);
-  if (!makes) return {};
+  }
   auto made = io_.make_directory(state_->directory);
   if (made) made = io_.sync_directory(options_.directory);
   if (!made) return directory_failed(state_->directory + " cannot be made", made.error(), kMend);

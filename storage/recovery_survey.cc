@@ -38,9 +38,6 @@ std::unexpected<Error> unsupported(const std::string& path, std::uint32_t format
 
 Result<std::vector<std::uint32_t>> numbers_in(Io& io, const SurveyOptions& options) {
   std::vector<std::uint32_t> numbers;
-  auto exists = io.exists(options.directory);
-  if (!exists) return unreadable(options.directory, exists.error());
-  if (!*exists) return numbers;
   auto names = io.list(options.directory);
   if (!names) return unreadable(options.directory, names.error());
   for (const auto& name : *names) {

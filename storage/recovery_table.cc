@@ -57,7 +57,7 @@ bool fits(const std::optional<T>& column, const T& value) {
 std::span<const RecoveryRow> recovery_table() { return kTable; }
 
 bool holds(const RecoveryRow& row, const Evidence& evidence) {
-  return fits(row.files, evidence.files) && fits(row.index_exists, evidence.index_exists) &&
+  return row.files == evidence.files && fits(row.index_exists, evidence.index_exists) &&
          fits(row.claims, evidence.claims) && fits(row.rest, evidence.rest) &&
          fits(row.access, evidence.access) && fits(row.create, evidence.create);
 }

@@ -56,7 +56,7 @@ enum class Verdict : std::uint8_t {
 
 // One row of the table; nothing in a column: any.
 struct RecoveryRow {
-  std::optional<FoundFiles> files{};
+  FoundFiles files{};
   std::optional<bool> index_exists{};
   std::optional<Claims> claims{};
   std::optional<Rest> rest{};

@@ -69,7 +69,7 @@ std::string as_text() {
   text << "| Segment files | Index | Claims | Rest | Access | Create | Verdict | Because |\n"
        << "|---|---|---|---|---|---|---|---|\n";
   for (const auto& row : recovery_table()) {
-    text << "| " << (row.files ? to_string(*row.files) : "any") << " | "
+    text << "| " << to_string(row.files) << " | "
          << (row.index_exists ? *row.index_exists ? "there" : "none" : "any") << " | "
          << (row.claims ? *row.claims == Claims::kBelow ? "D < X" : "D ≥ X" : "any") << " | "
          << (row.rest ? *row.rest == Rest::kClean ? "clean" : "dirty" : "any") << " | "
