@@ -40,6 +40,43 @@ TEST(Footer, ABlockIsSoundAtItsPlaceOnly) {
   EXPECT_FALSE(is_sound(block, place, 5));
 }
 
+// One that a store opened with larger appends found too small before anything was in it.
+TEST(Footer, OneOfASegmentWithoutFramesHasNoTables) {
+  MemoryIo io;
+  LogDriver small(io, log_options("store"));
+  ASSERT_EQ(small.open(), "");
+  for (int i = 0; i < 10; ++i) ASSERT_EQ(small.append("s", std::string(30'000, 'x')), "");
+  small.run_background();
+  ASSERT_EQ(small.roll(), "");
+  small.run_background();
+  small.drop();
+  auto file = io.open("store/log/" + segment_name(2), OpenMode::kRead).value();
+  auto header = read_segment_header(*file).value().value();
+  header.number = 3;
+  header.segment_bytes = 4 << 20;
+  ASSERT_TRUE(make_segment(io, "store/log", header).has_value());
+
+  auto options = log_options("store", 4 << 20);
+  options.append_bytes_max = 1 << 20;
+  LogDriver large(io, options);
+  ASSERT_EQ(large.open(), "");
+  large.take_over(small.written());
+  ASSERT_EQ(large.append("s", std::string(1 << 20, 'y')), "");
+  large.run_background();
+  const auto tail = read_footer_tail(*file, 2, header.seed).value().value();
+  EXPECT_EQ(tail.event_count, 0U);
+  EXPECT_EQ(tail.frame_count, 0U);
+  EXPECT_EQ(tail.first_commit_time, tail.last_commit_time);
+  EXPECT_EQ(compare(large.log(), large.written()), "");
+  EXPECT_EQ(large.log().recent_ids(100)->size(), 11U);
+  for (const auto& event : large.written())
+    EXPECT_TRUE(large.log().frame_of(event.position).has_value()) << event.position.value;
+  large.drop();
+  ASSERT_EQ(large.open(), "");
+  EXPECT_EQ(compare(large.log(), large.written()), "");
+  EXPECT_EQ(large.log().recent_ids(100)->size(), 11U);
+}
+
 TEST(Footer, AFailureWhileSealingStopsTheWriterAndLosesNothing) {
   for (const std::uint64_t nth : {1, 2}) {  // the tables, the tail
     MemoryIo memory;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <vector>
 
@@ -35,6 +36,23 @@ class FrameCheck : public ::testing::Test {
     bytes_.resize(frame_bytes(header_, place_.unit_bytes));
   }
   std::string check() { return check_content(header_, bytes_, place_, records_); }
+  // With a header that is sound but for this.
+  template <class Change>
+  std::string check_with(Change change) {
+    const auto right = header_;
+    change(header_);
+    bytes_.resize(frame_bytes(header_, place_.unit_bytes));
+    auto why = check();
+    header_ = right;
+    bytes_.resize(frame_bytes(header_, place_.unit_bytes));
+    return why;
+  }
+  // Ends the frame so many bytes behind its header.
+  void cut_content(std::size_t bytes) {
+    header_.length = static_cast<std::uint32_t>(sizeof(FrameHeader) + bytes);
+    std::fill(bytes_.begin() + header_.length, bytes_.end(), std::byte{0});
+    bytes_.resize(frame_bytes(header_, place_.unit_bytes));
+  }
 
   MemoryIo io_;
   FramePlace place_{};
@@ -60,6 +78,51 @@ TEST_F(FrameCheck, NoByteOfItCanChangeUnseen) {
         << "byte " << at;
     bytes_[at] ^= std::byte{4};
   }
+}
+
+// Checksums that were made right again hide none of it.
+TEST_F(FrameCheck, AHeaderThatContradictsTheRecordsIsToldSo) {
+  EXPECT_EQ(check_with([](FrameHeader& header) { header.kind = FrameKind{3}; }),
+            "its kind is unknown");
+  EXPECT_EQ(check_with([](FrameHeader& header) { ++header.record_count; }),
+            "record 3 is cut short");
+  EXPECT_EQ(check_with([](FrameHeader& header) { --header.record_count; }),
+            "bytes lie behind its last record");
+  EXPECT_EQ(check_with([](FrameHeader& header) { ++header.event_count; }),
+            "its events are not those its header counts");
+  EXPECT_EQ(check_with([](FrameHeader& header) { header.records_checksum ^= 1; }),
+            "its record headers fail their checksum");
+  EXPECT_EQ(check(), "");
+}
+
+TEST_F(FrameCheck, ACommitThatDoesNotEndInItIsToldSo) {
+  ASSERT_EQ(check(), "");
+  header_.record_count = 1;
+  header_.event_count = 0;
+  cut_content(record_bytes(records_[0].payload.size()));
+  EXPECT_EQ(check(), "its last commit does not end");
+  header_.record_count = 0;
+  cut_content(0);
+  EXPECT_EQ(check(), "its last commit does not end");
+}
+
+TEST_F(FrameCheck, AnEpochFrameHoldsItsParentAndNothingElse) {
+  cut_content(0);
+  Uuid parent{};
+  parent.fill(std::byte{9});
+  header_.kind = FrameKind::kEpoch;
+  header_.record_count = header_.event_count = 0;
+  header_.length += sizeof(parent);
+  header_.records_checksum = checksum_of_epoch_content(parent, place_.seed);
+  std::memcpy(bytes_.data() + sizeof(FrameHeader), parent.data(), sizeof(parent));
+  EXPECT_EQ(check(), "");
+  EXPECT_EQ(parent_epoch_of(bytes_), parent);
+  constexpr auto kForm = "its epoch frame has another form";
+  EXPECT_EQ(check_with([](FrameHeader& header) { header.record_count = 1; }), kForm);
+  EXPECT_EQ(check_with([](FrameHeader& header) { header.event_count = 1; }), kForm);
+  EXPECT_EQ(check_with([](FrameHeader& header) { header.length += 8; }), kForm);
+  EXPECT_EQ(check_with([](FrameHeader& header) { header.records_checksum ^= 1; }),
+            "its content fails its checksum");
 }
 
 TEST_F(FrameCheck, AnotherPlaceOrStoreIsNotItsOwn) {
@@ -118,6 +181,8 @@ TEST_F(FrameCheck, ARecordIsTrustedAtItsPositionOnly) {
   EXPECT_FALSE(record_at(record, 2, place_.seed, damage));
   EXPECT_FALSE(record_at(record.first(40), 1, place_.seed, damage));
   EXPECT_EQ(damage, "is longer than what holds it");
+  EXPECT_FALSE(record_at(record.first(sizeof(RecordHeader) - 1), 1, place_.seed, damage));
+  EXPECT_EQ(damage, "is cut short");
 }
 
 TEST(AllZero, FindsTheOneByteThatIsNot) {

@@ -74,6 +74,14 @@ TEST_F(OneSegment, WhatHasRoomFitsWithItsFooterToTheLastByte) {
   EXPECT_TRUE(write_footer(*segment_).has_value());
 }
 
+// Fewer bytes each than any event or frame has: its tables end before its file does.
+TEST_F(OneSegment, HasNoRoomForMoreThanItsTablesHold) {
+  EXPECT_TRUE(segment_->has_room(0, 26'000));
+  EXPECT_FALSE(segment_->has_room(0, 27'000));
+  EXPECT_TRUE(segment_->has_room(0, 0, 8'000));
+  EXPECT_FALSE(segment_->has_room(0, 0, 9'000));
+}
+
 TEST_F(OneSegment, CommitTimesDoNotGoBack) {
   segment_->begin_frame({.kind = FrameKind::kEpoch, .commit_time = 100});
   segment_->add_parent_epoch({});

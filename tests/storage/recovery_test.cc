@@ -2,83 +2,51 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cstring>
-#include <map>
 #include <string>
 
-#include "storage/aligned_bytes.h"
-#include "storage/format.h"
-#include "storage/memory_io.h"
-#include "storage/segment_file.h"
-#include "tests/fixtures/faulty_io.h"
-#include "tests/storage/log_driver.h"
+#include "tests/storage/recovery_setup.h"
 
 namespace esdb::storage {
 namespace {
 
-using fixtures::Fault;
-using fixtures::FaultyIo;
-using fixtures::Operation;
+TEST_F(Recovery, AnOptionThatCannotBeIsToldWithWhatCan) {
+  auto bad = options();
+  for (const std::size_t unit : {4, 64, 1000, 131'072}) {
+    bad.write_unit = unit;
+    expect_invalid(bad, "write_unit is " + std::to_string(unit) + ": give a power of two from 512");
+  }
+  bad = options();
+  bad.append_bytes_max = 1024;
+  for (const std::size_t bytes :
+       {std::size_t{1'000'000}, std::size_t{16} << 10, std::size_t{2} << 30}) {
+    bad.segment_bytes = bytes;
+    expect_invalid(bad, "segment_bytes is " + std::to_string(bytes) + ": give 0 or a power of two");
+  }
+  bad = options();
+  bad.append_bytes_max = (std::size_t{1} << 18) + 1;
+  expect_invalid(bad, "append_bytes_max is 262145: at most 262144, a quarter of segment_bytes");
+  bad.segment_bytes = 0;
+  bad.append_bytes_max = kAppendBytesCap + 1;
+  expect_invalid(bad, "at most " + std::to_string(kAppendBytesCap));
+}
 
-class Recovery : public ::testing::Test {
- protected:
-  Recovery() : driver_(io_, options()) {}
-
-  static LogOptions options() { return log_options("store"); }
-  static std::string path(std::uint32_t number) { return "store/log/" + segment_name(number); }
-
-  // Frames of 4 KiB and more, so that a few make a segment.
-  void append(std::size_t count) {
-    for (std::size_t i = 0; i < count; ++i)
-      ASSERT_EQ(driver_.append("stream", std::string(20'000, 'x') + std::to_string(i)), "");
+TEST_F(Recovery, SegmentsGrowWithTheMemoryAndHoldTheLargestAppend) {
+  constexpr std::size_t kMiB = 1 << 20;
+  LogOptions grown;
+  grown.append_bytes_max = kMiB;
+  const struct {
+    std::size_t memory, at_first, later;
+  } sizes[] = {{64, 16, 16}, {127, 16, 16}, {128, 16, 32}, {256, 16, 32}, {257, 16, 64}};
+  for (const auto& size : sizes) {
+    grown.memory = size.memory * kMiB;
+    EXPECT_EQ(segment_bytes_for(grown, 3), size.at_first * kMiB) << size.memory;
+    EXPECT_EQ(segment_bytes_for(grown, 4), size.later * kMiB) << size.memory;
   }
-  void start(std::size_t count) {
-    ASSERT_EQ(driver_.open(), "");
-    append(count);
-  }
-
-  std::string bytes_of(const std::string& name) {
-    auto file = io_.open(name, OpenMode::kRead).value();
-    std::string bytes(file->size().value(), '\0');
-    EXPECT_EQ(file->read(0, std::as_writable_bytes(std::span(bytes))).value(), bytes.size());
-    return bytes;
-  }
-  void overwrite(const std::string& name, std::uint64_t offset, const std::string& bytes) {
-    auto file = io_.open(name, OpenMode::kReadWrite).value();
-    ASSERT_TRUE(file->write_durable(offset, std::as_bytes(std::span(bytes))));
-  }
-  void flip(const std::string& name, std::uint64_t offset) {
-    auto byte = bytes_of(name).substr(offset, 1);
-    byte[0] = static_cast<char>(byte[0] ^ 1);
-    overwrite(name, offset, byte);
-  }
-  // The offset of the frame that holds it, in the segment that is open.
-  std::uint64_t offset_of_last_frame() {
-    const auto bytes = bytes_of(path(last_segment_));
-    std::uint64_t found = 0;
-    for (std::size_t at = 0; at + sizeof(FrameHeader) <= bytes.size(); at += 512) {
-      std::uint32_t magic = 0;
-      std::memcpy(&magic, bytes.data() + at, sizeof(magic));
-      if (magic == kFrameMagic) found = at;
-    }
-    return found;
-  }
-  void expect_refused(std::string_view part) {
-    std::map<std::string, std::string> before;
-    const auto names = io_.list("store/log").value();
-    for (const auto& name : names) before[name] = bytes_of("store/log/" + name);
-    auto opened = open_log(io_, options());
-    ASSERT_FALSE(opened.has_value());
-    EXPECT_EQ(opened.error().code, ErrorCode::kRefused);
-    EXPECT_NE(opened.error().message.find(part), std::string::npos) << opened.error().message;
-    for (const auto& [name, bytes] : before)
-      EXPECT_TRUE(bytes_of("store/log/" + name) == bytes) << name << " was written";
-  }
-
-  MemoryIo io_;
-  LogDriver driver_;
-  std::uint32_t last_segment_ = 1;
-};
+  grown.append_bytes_max = 30 * kMiB;
+  EXPECT_EQ(segment_bytes_for(grown, 0), 128 * kMiB);
+}
 
 TEST_F(Recovery, ATornFrameThatWasNeverAcknowledgedIsCut) {
   start(3);
@@ -103,6 +71,21 @@ TEST_F(Recovery, WhatWasCutIsZeroOnTheDevice) {
   EXPECT_EQ(bytes.find_first_not_of('\0', torn), std::string::npos);
 }
 
+TEST_F(Recovery, WhatWasCutIsTold) {
+  start(3);
+  driver_.drop();
+  const auto torn = offset_of_last_frame();
+  flip(path(1), torn + 5000);
+  std::string said;
+  auto telling = options();
+  telling.log = [&said](std::string_view line) { said += line; };
+  ASSERT_TRUE(open_log(io_, telling).has_value());
+  EXPECT_NE(said.find("bytes that were never acknowledged from 00000001.seg at offset " +
+                      std::to_string(torn) + ": a torn frame"),
+            std::string::npos)
+      << said;
+}
+
 TEST_F(Recovery, DamageBelowWhatALaterFrameClaimsIsRefused) {
   start(3);
   const auto second = offset_of_last_frame();
@@ -110,6 +93,19 @@ TEST_F(Recovery, DamageBelowWhatALaterFrameClaimsIsRefused) {
   driver_.drop();
   flip(path(1), second + 3000);
   expect_refused("positions from 3 on");
+}
+
+TEST_F(Recovery, DamageBehindASegmentThatIsNotSealedYetIsFoundWhereItIs) {
+  start(3);
+  driver_.run_background();
+  while (driver_.log().segments() == 1) append(1);
+  append(1);
+  last_segment_ = 2;
+  const auto second = offset_of_last_frame();
+  append(2);
+  driver_.drop();
+  flip(path(2), second + 3000);
+  expect_refused("at offset " + std::to_string(second) + " of 00000002.seg");
 }
 
 TEST_F(Recovery, DamageBelowAWitnessIsRefused) {
@@ -314,6 +310,17 @@ TEST_F(Recovery, AStoreThatIsNotThereIsNotMadeWhenNobodyWantsIt) {
   EXPECT_FALSE(io_.exists("store").value());
 }
 
+TEST_F(Recovery, ADirectoryWithoutASegmentIsNoStore) {
+  ASSERT_TRUE(io_.make_directory("store/log"));
+  auto never = options();
+  never.create = Create::kNever;
+  EXPECT_EQ(open_log(io_, never).error().message, "there is no store in store");
+  auto reading = options();
+  reading.access = Access::kReadOnly;
+  EXPECT_EQ(open_log(io_, reading).error().code, ErrorCode::kInvalidArgument);
+  EXPECT_TRUE(io_.list("store/log").value().empty());
+}
+
 // Made by an opening that allowed only smaller appends, and never written to.
 TEST_F(Recovery, AnEmptySegmentThatIsTooSmallForAnAppendIsPassedOver) {
   ASSERT_EQ(driver_.open(), "");
@@ -334,79 +341,30 @@ TEST_F(Recovery, AnEmptySegmentThatIsTooSmallForAnAppendIsPassedOver) {
   EXPECT_EQ(compare(again.log(), again.written()), "");
 }
 
-TEST_F(Recovery, AFailureInTheMiddleOfMendingIsMendedByTheNextOpening) {
-  for (std::uint64_t nth = 1;; ++nth) {
-    MemoryIo io;
-    LogDriver driver(io, log_options("store"));
-    ASSERT_EQ(driver.open(), "");
-    for (int i = 0; i < 5; ++i) ASSERT_EQ(driver.append("s", std::string(900'00, 'x')), "");
-    ASSERT_EQ(driver.place({{.stream = "s", .data = std::string(200'000, 'y')}}), "");
-    ASSERT_EQ(driver.finish(), "");
-    driver.drop();
-    auto file = io.open(path(1), OpenMode::kReadWrite).value();
-    ASSERT_TRUE(file->write_durable(600'000, std::as_bytes(std::span(std::string_view("torn")))));
-    file.reset();
-    FaultyIo faulty(io);
-    faulty.add({.operation = Operation::kWrite, .nth = nth, .error = EIO, .done = 512});
-    const bool failed = !open_log(faulty, log_options("store")).has_value();
-    driver.written().pop_back();
-    ASSERT_EQ(driver.open(), "");
-    ASSERT_EQ(compare(driver.log(), driver.written()), "");
-    if (!failed) break;
-    ASSERT_LT(nth, 20U);
-  }
-}
-
-TEST_F(Recovery, AProcessWithoutDescriptorsIsToldSoAndOpensLater) {
-  start(100);
+// Whichever segment holds it: behind a roll it may be one without a frame.
+TEST_F(Recovery, TheNextWitnessIsNewerThanAnyThatIsFound) {
+  start(3);
+  driver_.run_background();
+  append(1);
+  ASSERT_EQ(driver_.roll(), "");
+  ASSERT_TRUE(driver_.log().background_step(io_.steady() + std::chrono::hours(1)).value());
   driver_.drop();
-  FaultyIo faulty(io_);
-  for (std::uint64_t nth = 1;; ++nth) {
-    faulty.clear();
-    const auto opens = faulty.count(Operation::kOpen);
-    faulty.add({.operation = Operation::kOpen, .nth = nth, .error = EMFILE});
-    auto opened = open_log(faulty, options());
-    if (opened) {
-      EXPECT_GT(nth, 3U);
-      EXPECT_EQ(faulty.count(Operation::kOpen) - opens, nth - 1);
-      break;
-    }
-    EXPECT_EQ(opened.error().code, ErrorCode::kUnavailable) << opened.error().message;
-  }
-}
-
-TEST(DiskFull, StopsAppendsAtTheSegmentsEndAndClearsByItself) {
-  MemoryIo memory;
-  FaultyIo io(memory);
-  LogDriver driver(io, log_options("store"));
-  ASSERT_EQ(driver.open(), "");
-  io.add({.operation = Operation::kAllocate, .times = 1000, .error = ENOSPC});
-  std::string answer;
-  while (answer.empty()) answer = driver.append("s", std::string(20'000, 'x'));
-  EXPECT_EQ(answer, "disk full");
-  EXPECT_EQ(compare(driver.log(), driver.written()), "");
-  io.clear();
-  driver.run_background();
-  EXPECT_FALSE(driver.log().disk_full());
-  EXPECT_EQ(driver.append("s", "again"), "");
-  EXPECT_EQ(compare(driver.log(), driver.written()), "");
-}
-
-TEST_F(Recovery, AFileThatMayNotBeUsedIsDeniedAndNotCalledDamaged) {
-  for (const auto* path : {"LOCK", "00000001.seg"}) {
-    MemoryIo memory;
-    FaultyIo io(memory);
-    LogDriver driver(io, log_options("store"));
-    ASSERT_EQ(driver.open(), "");
-    ASSERT_EQ(driver.append("order-1", "one"), "");
-    driver.drop();
-    io.add({.operation = Operation::kOpen, .error = EACCES, .path = path});
-    const auto log = open_log(io, log_options("store"));
-    ASSERT_FALSE(log.has_value()) << path;
-    EXPECT_EQ(log.error().code, ErrorCode::kDenied) << path;
-    EXPECT_NE(log.error().message.find(path), std::string::npos) << log.error().message;
-    EXPECT_EQ(driver.open(), "") << path;
-  }
+  const auto witness_of = [this](std::uint32_t number) {
+    auto file = io_.open(path(number), OpenMode::kRead).value();
+    const auto header = read_segment_header(*file).value().value();
+    return read_witness(*file, header).value().value().witness;
+  };
+  EXPECT_GT(witness_of(2).sequence, witness_of(1).sequence);
+  overwrite(path(2), 100'000, "torn");
+  ASSERT_EQ(driver_.open(), "");
+  EXPECT_EQ(witness_of(1).sequence, witness_of(2).sequence + 1);
+  append(1);
+  driver_.run_background();
+  EXPECT_EQ(witness_of(1).sequence, witness_of(2).sequence + 2);
+  EXPECT_EQ(witness_of(1).durable_frame, driver_.log().durable_frame());
+  driver_.drop();
+  ASSERT_EQ(driver_.open(), "");
+  EXPECT_EQ(compare(driver_.log(), driver_.written()), "");
 }
 
 }  // namespace
