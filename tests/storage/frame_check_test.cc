@@ -185,6 +185,24 @@ TEST_F(FrameCheck, ARecordIsTrustedAtItsPositionOnly) {
   EXPECT_EQ(damage, "is cut short");
 }
 
+TEST_F(FrameCheck, AHeaderThatIsLongerThanItsFrameIsNone) {
+  header_.length = sizeof(FrameHeader) - 8;
+  header_.checksum = checksum_of(header_, place_.seed);
+  std::memcpy(bytes_.data(), &header_, sizeof(header_));
+  EXPECT_FALSE(frame_header_at(bytes_, place_));
+}
+
+TEST_F(FrameCheck, ARecordWithMarksOfALaterFormatIsNotRead) {
+  auto record = std::span(bytes_).subspan(sizeof(FrameHeader));
+  RecordHeader header;
+  std::memcpy(&header, record.data(), sizeof(header));
+  header.marks |= 1U << 5;
+  std::memcpy(record.data(), &header, sizeof(header));
+  std::string_view damage;
+  EXPECT_FALSE(record_at(record, 0, place_.seed, damage));
+  EXPECT_EQ(damage, "has unknown marks");
+}
+
 TEST(AllZero, FindsTheOneByteThatIsNot) {
   std::vector<std::byte> bytes(1000);
   EXPECT_TRUE(all_zero(bytes));

@@ -145,6 +145,17 @@ TEST_F(RecoveryFailure, PreparedSegmentsThatAreTooSmallForAnAppendGiveWayToLarge
   EXPECT_EQ(compare(again.log(), again.written()), "");
 }
 
+TEST(DiskFull, MakesNoNewStore) {
+  MemoryIo memory;
+  FaultyIo io(memory);
+  io.add({.operation = Operation::kAllocate, .error = ENOSPC});
+  const auto log = open_log(io, log_options("store"));
+  ASSERT_FALSE(log.has_value());
+  EXPECT_EQ(log.error().code, ErrorCode::kDiskFull) << log.error().message;
+  EXPECT_TRUE(memory.list("store/log").value().empty());
+  EXPECT_TRUE(open_log(io, log_options("store")).has_value());
+}
+
 TEST(DiskFull, StopsAppendsAtTheSegmentsEndAndClearsByItself) {
   MemoryIo memory;
   FaultyIo io(memory);

@@ -143,7 +143,8 @@ TEST_F(SegmentFile, AHalfMadeOneIsReplaced) {
 
 TEST_F(SegmentFile, AFailureLeavesNoFileBehind) {
   for (const auto operation :
-       {Operation::kAllocate, Operation::kSync, Operation::kWrite, Operation::kSyncDirectory}) {
+       {Operation::kExists, Operation::kOpen, Operation::kLock, Operation::kReserve,
+        Operation::kAllocate, Operation::kSync, Operation::kWrite, Operation::kSyncDirectory}) {
     FaultyIo faulty(io_);
     faulty.add({.operation = operation, .error = ENOSPC});
     auto header = header_of(3);
@@ -198,6 +199,21 @@ TEST_F(SegmentFile, AHeaderOfImpossibleSizesIsNotSound) {
     EXPECT_FALSE(is_found([bytes](SegmentHeader& header) { header.block_bytes = bytes; })) << bytes;
   for (const std::uint32_t bytes : {0U, 64U, 1000U, 8192U})
     EXPECT_FALSE(is_found([bytes](SegmentHeader& header) { header.unit_bytes = bytes; })) << bytes;
+}
+
+TEST_F(SegmentFile, AFileOfAFewBytesHasNoHeader) {
+  auto file = io_.open("log/" + segment_name(1), OpenMode::kCreate).value();
+  ASSERT_TRUE(file->rewrite("a few"));
+  EXPECT_FALSE(read_segment_header(*file).value().has_value());
+}
+
+TEST_F(SegmentFile, AWitnessOfAnotherSegmentIsNone) {
+  auto header = header_of(1);
+  auto file = make_segment(io_, "log", header).value();
+  ASSERT_TRUE(write_witness(*file, header, 0, {.durable_frame = 5, .sequence = 1}));
+  EXPECT_TRUE(read_witness(*file, header).value().has_value());
+  header.number = 2;
+  EXPECT_FALSE(read_witness(*file, header).value().has_value());
 }
 
 TEST_F(SegmentFile, TheNewerWitnessCountsAndATornOneDoesNot) {
