@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 #include <deque>
+#include <span>
 
 #include "storage/check.h"
 
@@ -129,7 +130,7 @@ class MemoryFile final : public File {
 
   IoResult<void> rewrite(std::string_view text) override {
     if (auto sized = content_->resize(text.size()); !sized) return sized;
-    std::memcpy(content_->bytes().data(), text.data(), text.size());
+    std::ranges::copy(std::as_bytes(std::span(text)), content_->bytes().begin());
     return {};
   }
 

@@ -27,8 +27,8 @@ TEST_F(FiguresOfTests, AreAddedUpByNameAndWhatEachRunHasIsCountedOnce) {
   const auto done = scratch_.run(kFigures + " one.log two.log");
   EXPECT_EQ(done.status, 0);
   EXPECT_EQ(done.output,
-            "kill -9                                  0 cycles\n"
-            "power loss, sectors                      3000000003 states, 9 points\n");
+            "kill -9              0 cycles\n"
+            "power loss, sectors  3000000003 states, 9 points\n");
 }
 
 TEST_F(FiguresOfTests, BecomeATableInMarkdown) {
