@@ -201,7 +201,7 @@ TEST(Soak, AServerHoldsNoMoreAfterASecondLoadThanAfterTheFirst) {
                           {delivered, "delivered"},
                           {sessions, "sessions"},
                           {kPhases - 1, "restarts"},
-                          {private_bytes >> 20, "MiB of private memory"}});
+                          {private_bytes >> 20, "MiB of private memory each"}});
 }
 
 }  // namespace

@@ -108,6 +108,19 @@ TEST_F(Recovery, DamageBehindASegmentThatIsNotSealedYetIsFoundWhereItIs) {
   expect_refused("at offset " + std::to_string(second) + " of 00000002.seg");
 }
 
+// The segment before it ends with zeros where this frame might have been, too.
+TEST_F(Recovery, DamageOfTheFirstFrameBehindASegmentThatIsNotSealedYetIsFoundWhereItIs) {
+  start(3);
+  driver_.run_background();
+  while (driver_.log().segments() == 1) append(1);
+  last_segment_ = 2;
+  const auto first = offset_of_last_frame();
+  append(2);
+  driver_.drop();
+  flip(path(2), first + 3000);
+  expect_refused("at offset " + std::to_string(first) + " of 00000002.seg");
+}
+
 TEST_F(Recovery, DamageBelowAWitnessIsRefused) {
   start(3);
   driver_.run_background();
