@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <fstream>
@@ -162,8 +163,9 @@ class ScarceMemory {
     std::size_t pages = 0;
     std::ifstream("/proc/self/statm") >> pages;
     ::getrlimit(RLIMIT_AS, &before_);
-    const rlimit scarce{pages * 4096 + bytes, before_.rlim_max};
-    ::setrlimit(RLIMIT_AS, &scarce);
+    const auto in_use = pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    const rlimit scarce{in_use + bytes, before_.rlim_max};
+    EXPECT_EQ(::setrlimit(RLIMIT_AS, &scarce), 0);
   }
   ~ScarceMemory() { ::setrlimit(RLIMIT_AS, &before_); }
   ScarceMemory(const ScarceMemory&) = delete;

@@ -251,7 +251,7 @@ TEST(Writer, WhatIsInFlightBeyondItsTimeIsToldWhetherItMayBeWritten) {
   Begun setup;
   setup.io.hold();
   std::stop_source stop;
-  const auto soon = setup.io.steady() + std::chrono::seconds(1);
+  const auto soon = setup.io.steady() + std::chrono::hours(1);
   const auto put = [&](const std::string& name, const AppendRequest& append) {
     auto request = setup.request(name, encoded(append));
     if (name.starts_with("stopped")) request->stop = stop.get_token();
@@ -267,8 +267,8 @@ TEST(Writer, WhatIsInFlightBeyondItsTimeIsToldWhetherItMayBeWritten) {
   EXPECT_EQ(setup.frames(), 4U);
   EXPECT_THAT(setup.answers, IsEmpty());
   stop.request_stop();
-  for (const int seconds : {2, 4}) {
-    setup.io.set_ahead(std::chrono::seconds(seconds));
+  for (const int hours : {2, 4}) {
+    setup.io.set_ahead(std::chrono::hours(hours));
     setup.writer.advance();
     EXPECT_THAT(setup.names(),
                 ElementsAre("late", "late and refused", "stopped and refused", "stopped"));
@@ -293,10 +293,10 @@ TEST(Writer, WhoWasToldThatItsTimeIsOverIsNotToldThatTheWriteFailed) {
   setup.io.hold();
   setup.io.add({.operation = Operation::kRingWrite, .error = EIO});
   auto request = setup.request("late", encoded(one("s")));
-  request->deadline = setup.io.steady() + std::chrono::seconds(1);
+  request->deadline = setup.io.steady() + std::chrono::hours(1);
   setup.put(std::move(request));
   setup.writer.advance();
-  setup.io.set_ahead(std::chrono::seconds(2));
+  setup.io.set_ahead(std::chrono::hours(2));
   setup.writer.advance();
   EXPECT_EQ(setup.code("late"), ErrorCode::kOutcomeUnknown);
   setup.io.release();
