@@ -27,9 +27,8 @@ std::string take_frame(OpenSegment& segment, FrameSurvey& survey) {
     survey.format_unknown = frame->format;
     return "a frame of a later format";
   }
-  // Nor may it reach where the footer will stand.
   if (!segment.has_room(frame->length - sizeof(FrameHeader), frame->event_count))
-    return "a frame longer than its segment";
+    return "a frame that leaves its segment's footer no room";
   const auto bytes = frame_bytes(*frame, place.unit_bytes);
   std::vector<ScannedRecord> records;
   if (auto why = check_content(*frame, rest.first(bytes), place, records); !why.empty())

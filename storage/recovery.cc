@@ -90,6 +90,9 @@ class Opening {
   bool is_small(const OpenSegment& segment) const {
     return segment.header().segment_bytes < 4 * options_.append_bytes_max;
   }
+  std::string log_gone() const {
+    return "it has an index but no log: " + state_->directory + " was deleted";
+  }
   std::string damage() const;
   std::unexpected<Error> refuse(std::string_view what) const;
 
@@ -110,6 +113,9 @@ Result<void> Opening::prepare_directory() {
     if (!log)
       return directory_failed(state_->directory + " cannot be looked at", log.error(), kMend);
     if (*log) return {};
+    auto index = io_.exists(options_.directory + "/index");
+    if (!index) return io_failed(options_.directory + "/index cannot be looked at", index.error());
+    if (*index) return refuse(log_gone());
     return error(ErrorCode::kInvalidArgument, "there is no store in " + options_.directory);
   }
   auto made = io_.make_directory(state_->directory);
@@ -204,7 +210,7 @@ Result<std::unique_ptr<Log>> Opening::act(Verdict verdict) {
       install();
       return std::make_unique<Log>(std::move(state_));
     case Verdict::kRefuseLogGone:
-      return refuse("it has an index but no log: " + state_->directory + " was deleted");
+      return refuse(log_gone());
     case Verdict::kRefuseDamage:
       return refuse(damage());
     case Verdict::kRefuseMissing:

@@ -65,7 +65,9 @@ void Scrub::remember() {
 
 // A pass is due, and there is something to read.
 bool Scrub::begin_pass() {
-  const auto first = log_.footer(1);
+  auto first = log_.footer(1);  // of those that hold anything
+  for (std::uint32_t number = 2; first && first->frame_count == 0; ++number)
+    first = log_.footer(number);
   if (!first) return false;
   const auto last = began_ != 0 ? began_ : first->first_commit_time;
   const auto now = io_.now().time_since_epoch();

@@ -30,15 +30,12 @@ bool has_sound_sizes(const SegmentHeader& header) {
 
 // The same of a footer: its tables lie as a writer lays them, and behind the frames.
 bool has_sound_places(const FooterTail& tail, std::uint64_t file_bytes) {
-  const auto table = [](std::uint64_t entries, std::size_t per_block) {
-    return padded(entries, per_block) / per_block * kFooterBlockBytes;
-  };
   return tail.first_frame != 0 && tail.first_position != 0 && is_power(tail.unit_bytes) &&
          tail.frames_end <= tail.offsets_at && tail.offsets_at < file_bytes &&
          tail.offsets_at % kFooterBlockBytes == 0 &&
-         tail.ids_at == tail.offsets_at + table(tail.event_count, kOffsetsPerBlock) &&
-         tail.frames_at == tail.ids_at + table(tail.event_count, kIdsPerBlock) &&
-         tail.frames_at + table(tail.frame_count, kFramesPerBlock) <=
+         tail.ids_at == tail.offsets_at + table_bytes(tail.event_count, kOffsetsPerBlock) &&
+         tail.frames_at == tail.ids_at + table_bytes(tail.event_count, kIdsPerBlock) &&
+         tail.frames_at + table_bytes(tail.frame_count, kFramesPerBlock) <=
              file_bytes - kFooterBlockBytes;
 }
 

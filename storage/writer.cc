@@ -311,7 +311,8 @@ void Writer::tell_late(Answer given) {
                                     "learn its outcome")));
 }
 
-// Not taken up. The place in its session is kept: what comes behind it waits.
+// Of a request that is not taken up, or was put back. The place in its session is kept: what comes
+// behind it waits.
 void Writer::hold(RequestPtr request, Position compare) {
   if (compare) request->compare = compare;
   request->prepared_again = true;

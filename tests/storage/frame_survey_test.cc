@@ -103,7 +103,8 @@ TEST_F(FrameSurveying, StopsAtAFrameThatLeavesNoRoomForTheFooter) {
     forge(5, [length](FrameHeader& header) { header.length = length; });
     const auto found = read_back();
     EXPECT_EQ(found.frames, 5U) << length;
-    EXPECT_EQ(found.survey.stopped_by, "a frame longer than its segment") << length;
+    EXPECT_EQ(found.survey.stopped_by, "a frame that leaves its segment's footer no room")
+        << length;
   }
 }
 

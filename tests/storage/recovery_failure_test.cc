@@ -58,12 +58,14 @@ TEST_F(RecoveryFailure, AFailureOfAnyOperationIsAnsweredAndLosesNothing) {
     faulty.add({.operation = operation, .nth = nth, .error = EIO});
     const auto opened = open_log(faulty, with);
     faulty.clear();
+    const bool met = faulty.count(operation) - before >= nth;
+    EXPECT_NE(opened.has_value(), met) << fixtures::to_string(operation) << " " << nth;
     if (!opened) {
       EXPECT_EQ(opened.error().code, ErrorCode::kRefused) << opened.error().message;
       EXPECT_NE(opened.error().message.find("Input/output error"), std::string::npos)
           << opened.error().message;
     }
-    return faulty.count(operation) - before >= nth;
+    return met;
   };
   for (const auto access : {Access::kReadWrite, Access::kReadOnly})
     for (const auto operation :
@@ -77,6 +79,20 @@ TEST_F(RecoveryFailure, AFailureOfAnyOperationIsAnsweredAndLosesNothing) {
       EXPECT_EQ(compare(driver_.log(), driver_.written()), "") << fixtures::to_string(operation);
       driver_.drop();
     }
+}
+
+TEST_F(RecoveryFailure, WhereNothingCanBeLookedAtNobodySaysThatThereIsNoStore) {
+  MemoryIo empty;
+  auto never = options();
+  never.create = Create::kNever;
+  for (const std::uint64_t nth : {1, 2, 3}) {
+    FaultyIo faulty(empty);
+    faulty.add({.operation = Operation::kExists, .nth = nth, .error = EIO});
+    const auto opened = open_log(faulty, never);
+    ASSERT_FALSE(opened.has_value());
+    EXPECT_EQ(opened.error().code, ErrorCode::kRefused) << nth;
+    EXPECT_NE(opened.error().message.find("cannot be looked at"), std::string::npos) << nth;
+  }
 }
 
 TEST_F(RecoveryFailure, AProcessWithoutDescriptorsIsToldSoAndOpensLater) {

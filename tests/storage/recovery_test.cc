@@ -214,6 +214,20 @@ TEST_F(Recovery, AnIndexWithoutALogIsRefused) {
   expect_refused("index but no log");
 }
 
+TEST_F(Recovery, ALogThatWasDeletedIsToldToWhoMakesNoStore) {
+  ASSERT_TRUE(io_.make_directory("store/index"));
+  auto never = options();
+  never.create = Create::kNever;
+  auto reading = options();
+  reading.access = Access::kReadOnly;
+  for (const auto& with : {never, reading}) {
+    const auto opened = open_log(io_, with);
+    ASSERT_FALSE(opened.has_value());
+    EXPECT_EQ(opened.error().code, ErrorCode::kRefused) << opened.error().message;
+    EXPECT_NE(opened.error().message.find("store/log was deleted"), std::string::npos);
+  }
+}
+
 TEST_F(Recovery, ASegmentOfAnotherStoreIsRefused) {
   start(60);
   driver_.run_background();

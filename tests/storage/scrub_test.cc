@@ -69,6 +69,27 @@ TEST_F(ScrubTest, WaitsAWeekAfterTheFirstEvent) {
   EXPECT_TRUE(scrub_->step(now_));
 }
 
+// A first segment that was passed over, because not every append would fit it, has no event.
+TEST(Scrub, WaitsAWeekAfterTheFirstEventBehindAnEmptySegment) {
+  MemoryIo io;
+  LogDriver small(io, log_options("store"));
+  ASSERT_EQ(small.open(), "");
+  small.drop();
+  auto options = log_options("store", 4 << 20);
+  options.append_bytes_max = 1 << 20;
+  LogDriver large(io, options);
+  ASSERT_EQ(large.open(), "");
+  large.run_background();
+  while (large.log().segments() < 3) {
+    ASSERT_EQ(large.append("s", std::string(1 << 20, 'y')), "");
+    large.run_background();
+  }
+  ASSERT_EQ(large.log().footer(1).value().frame_count, 0U);
+  ASSERT_TRUE(large.log().footer(2).has_value());
+  Scrub scrub(io, large.log(), "store", {});
+  EXPECT_FALSE(scrub.step(std::chrono::steady_clock::time_point(std::chrono::hours(1))));
+}
+
 TEST_F(ScrubTest, ReadsEverySealedSegmentOnceAPass) {
   make_due();
   start();
