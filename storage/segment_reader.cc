@@ -212,8 +212,11 @@ Result<std::size_t> SegmentReader::frame_of(Position position) {
     else
       high = middle;
   }
-  ESDB_CHECK(low > 0);
-  return low - 1;
+  ESDB_CHECK(low > 0 || !is_in_memory());
+  if (low > 0) return low - 1;
+  // Entries whose checksum is right need not be.
+  return damaged(segment_.sealed->frames_at, {position, position},
+                 "none of its footer's frames holds it");
 }
 
 Result<std::size_t> SegmentReader::frame_since(Time time) {
