@@ -185,7 +185,8 @@ TEST(Soak, AServerHoldsNoMoreAfterASecondLoadThanAfterTheFirst) {
       if (round == 1) {
         // Segments that reads have opened stay open, up to a bound, and there are more of them.
         EXPECT_LE(held.descriptors, before.descriptors + 32) << "phase " << phase;
-        EXPECT_LE(held.threads, before.threads) << "phase " << phase;
+        // The kernel's workers for io_uring count, too, and come and go; sessions are a hundred.
+        EXPECT_LE(held.threads, before.threads + 8) << "phase " << phase;
         EXPECT_LE(held.private_bytes, before.private_bytes + (std::uint64_t{16} << 20))
             << "phase " << phase;
       }
