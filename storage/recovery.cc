@@ -78,6 +78,7 @@ class Opening {
 
  private:
   Result<void> prepare_directory();
+  Result<bool> index_exists();
   Result<Verdict> judge();
   Result<std::unique_ptr<Log>> act(Verdict verdict);
   Result<void> make_store();
@@ -113,8 +114,8 @@ Result<void> Opening::prepare_directory() {
     if (!log)
       return directory_failed(state_->directory + " cannot be looked at", log.error(), kMend);
     if (*log) return {};
-    auto index = io_.exists(options_.directory + "/index");
-    if (!index) return io_failed(options_.directory + "/index cannot be looked at", index.error());
+    const auto index = index_exists();
+    if (!index) return std::unexpected(index.error());
     if (*index) return refuse(log_gone());
     return error(ErrorCode::kInvalidArgument, "there is no store in " + options_.directory);
   }
@@ -122,6 +123,13 @@ Result<void> Opening::prepare_directory() {
   if (made) made = io_.sync_directory(options_.directory);
   if (!made) return directory_failed(state_->directory + " cannot be made", made.error(), kMend);
   return {};
+}
+
+Result<bool> Opening::index_exists() {
+  const auto path = options_.directory + "/index";
+  auto exists = io_.exists(path);
+  if (!exists) return io_failed(path + " cannot be looked at", exists.error());
+  return *exists;
 }
 
 // Whether nothing needs to be written: zeros behind X - 1, and a witness that says X - 1.
@@ -145,11 +153,10 @@ Result<Verdict> Opening::judge() {
       state_->arenas);
   if (!survey) return std::unexpected(survey.error());
   survey_ = std::move(*survey);
-  auto index_exists = io_.exists(options_.directory + "/index");
-  if (!index_exists)
-    return io_failed(options_.directory + "/index cannot be looked at", index_exists.error());
+  const auto index = index_exists();
+  if (!index) return std::unexpected(index.error());
   Evidence evidence{.files = survey_.files,
-                    .index_exists = *index_exists,
+                    .index_exists = *index,
                     .access = options_.access,
                     .create = options_.create};
   if (survey_.files == FoundFiles::kSound) {

@@ -56,9 +56,7 @@ TEST(Footer, OneOfASegmentWithoutFramesHasNoTables) {
   header.segment_bytes = 4 << 20;
   ASSERT_TRUE(make_segment(io, "store/log", header).has_value());
 
-  auto options = log_options("store", 4 << 20);
-  options.append_bytes_max = 1 << 20;
-  LogDriver large(io, options);
+  LogDriver large(io, log_options("store", 4 << 20));
   ASSERT_EQ(large.open(), "");
   large.take_over(small.written());
   ASSERT_EQ(large.append("s", std::string(1 << 20, 'y')), "");

@@ -69,6 +69,22 @@ class Recovery : public ::testing::Test {
       EXPECT_TRUE(bytes_of("store/log/" + name) == bytes) << name << " was written";
   }
 
+  // With its first frame, behind one that is not sealed yet.
+  void start_second_segment() {
+    start(3);
+    driver_.run_background();
+    while (driver_.log().segments() == 1) append(1);
+  }
+  // Of now: two more follow, whose claims it lies below.
+  void expect_damage_found_in_last_frame_of(std::uint32_t number) {
+    last_segment_ = number;
+    const auto offset = offset_of_last_frame();
+    append(2);
+    driver_.drop();
+    flip(path(number), offset + 3000);
+    expect_refused("at offset " + std::to_string(offset) + " of " + segment_name(number));
+  }
+
   // As the background prepares one.
   void prepare_segment(std::uint32_t number) {
     auto header = read_segment_header(*io_.open(path(1), OpenMode::kRead).value()).value().value();

@@ -96,29 +96,15 @@ TEST_F(Recovery, DamageBelowWhatALaterFrameClaimsIsRefused) {
 }
 
 TEST_F(Recovery, DamageBehindASegmentThatIsNotSealedYetIsFoundWhereItIs) {
-  start(3);
-  driver_.run_background();
-  while (driver_.log().segments() == 1) append(1);
+  start_second_segment();
   append(1);
-  last_segment_ = 2;
-  const auto second = offset_of_last_frame();
-  append(2);
-  driver_.drop();
-  flip(path(2), second + 3000);
-  expect_refused("at offset " + std::to_string(second) + " of 00000002.seg");
+  expect_damage_found_in_last_frame_of(2);
 }
 
 // The segment before it ends with zeros where this frame might have been, too.
 TEST_F(Recovery, DamageOfTheFirstFrameBehindASegmentThatIsNotSealedYetIsFoundWhereItIs) {
-  start(3);
-  driver_.run_background();
-  while (driver_.log().segments() == 1) append(1);
-  last_segment_ = 2;
-  const auto first = offset_of_last_frame();
-  append(2);
-  driver_.drop();
-  flip(path(2), first + 3000);
-  expect_refused("at offset " + std::to_string(first) + " of 00000002.seg");
+  start_second_segment();
+  expect_damage_found_in_last_frame_of(2);
 }
 
 TEST_F(Recovery, DamageBelowAWitnessIsRefused) {
@@ -352,9 +338,7 @@ TEST_F(Recovery, ADirectoryWithoutASegmentIsNoStore) {
 TEST_F(Recovery, AnEmptySegmentThatIsTooSmallForAnAppendIsPassedOver) {
   ASSERT_EQ(driver_.open(), "");
   driver_.close();
-  auto larger = log_options("store", 8 << 20);
-  larger.append_bytes_max = 2 << 20;
-  LogDriver again(io_, larger);
+  LogDriver again(io_, log_options("store", 8 << 20));
   ASSERT_EQ(again.open(), "");
   ASSERT_EQ(again.append("stream", std::string(1'500'000, 'x')), "");
   EXPECT_EQ(compare(again.log(), again.written()), "");

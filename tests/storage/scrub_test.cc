@@ -75,9 +75,7 @@ TEST(Scrub, WaitsAWeekAfterTheFirstEventBehindAnEmptySegment) {
   LogDriver small(io, log_options("store"));
   ASSERT_EQ(small.open(), "");
   small.drop();
-  auto options = log_options("store", 4 << 20);
-  options.append_bytes_max = 1 << 20;
-  LogDriver large(io, options);
+  LogDriver large(io, log_options("store", 4 << 20));
   ASSERT_EQ(large.open(), "");
   large.run_background();
   while (large.log().segments() < 3) {
