@@ -31,15 +31,19 @@ Wake::~Wake() {
   if (fd_ >= 0) ::close(fd_);
 }
 
-void Wake::signal() const {
+void Wake::signal() {
+  if (signalled_.exchange(true)) return;
   const std::uint64_t one = 1;
   // A full counter is as readable as can be.
   [[maybe_unused]] const auto written = ::write(fd_, &one, sizeof one);
 }
 
-void Wake::drain() const {
+void Wake::drain() {
   std::uint64_t count = 0;
   [[maybe_unused]] const auto read = ::read(fd_, &count, sizeof count);
+  // Behind the read: a signal that comes between the two is seen by who drains, as its exchange
+  // comes before this one.
+  signalled_.exchange(false);
 }
 
 void Wake::wait_until(Waiter::TimePoint until) const {

@@ -23,7 +23,8 @@
 
 namespace esdb::storage {
 
-// An eventfd.
+// An eventfd. Signalled again before it is drained, it costs no call of the system: under load
+// every request signals.
 class Wake {
  public:
   Wake();  // fd() is -1 where the process has no descriptor left
@@ -31,13 +32,15 @@ class Wake {
   Wake(const Wake&) = delete;
   Wake& operator=(const Wake&) = delete;
   int fd() const { return fd_; }
-  void signal() const;
-  void drain() const;
+  void signal();
+  void drain();
   // Until it is readable or the time comes.
   void wait_until(Waiter::TimePoint until) const;
 
  private:
   int fd_;
+  // Not by others than signal(): the kernel signals the ring's, too.
+  std::atomic<bool> signalled_{false};
 };
 
 class Driver {
@@ -76,7 +79,7 @@ class Driver {
   void run(const std::stop_token& stop);
 
   // Drive::kCaller: the program's loop is to call advance().
-  void wake_loop() const { idle_wake_.signal(); }
+  void wake_loop() { idle_wake_.signal(); }
 
   int ring_fd() const { return ring_wake_.fd(); }
   int wake_fd() const { return loop_fd_; }

@@ -70,7 +70,7 @@ void expect_soon(const std::function<bool()>& what) {
 }
 
 TEST(Wake, IsReadableFromItsSignalUntilItIsDrained) {
-  const Wake wake;
+  Wake wake;
   EXPECT_FALSE(readable(wake.fd()));
   wake.signal();
   wake.signal();
@@ -83,6 +83,24 @@ TEST(Wake, IsReadableFromItsSignalUntilItIsDrained) {
   wake.wait_until(begun + 5ms);
   EXPECT_GE(Clock::now(), begun + 4ms);
   wake.wait_until(begun);
+}
+
+TEST(Wake, ASignalThatOvertakesADrainIsNotLost) {
+  constexpr int kRounds = 1'000'000;
+  Wake wake;
+  std::atomic<int> done = 0;
+  std::jthread signals([&] {
+    for (int i = 1; i <= kRounds; ++i) {
+      done = i;
+      wake.signal();
+    }
+  });
+  for (int seen = 0; seen < kRounds;) {
+    wake.wait_until(Clock::now() + kLong);
+    ASSERT_TRUE(readable(wake.fd())) << "a signal was lost behind " << seen;
+    wake.drain();
+    seen = done;
+  }
 }
 
 TEST(Driver, SaysWhatItCouldNotMake) {
