@@ -5,6 +5,7 @@
 #include <kj/exception.h>
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <string>
 #include <utility>
@@ -26,6 +27,10 @@ using CheckReader = protocol::Append::Check::Reader;
 using CheckBuilder = protocol::Append::Check::Builder;
 
 constexpr std::size_t kWordBytes = sizeof(capnp::word);
+// On the stack: the fields of a few events while they are encoded or looked at.
+constexpr std::size_t kScratchBytes = 4096;
+// An encoded event and its place in the list are no shorter.
+constexpr std::size_t kListedEventBytesMin = 96;
 
 // ---- form and limits, shared by both ways in
 
@@ -86,7 +91,7 @@ Result<void> check_tracking(const std::vector<Tracking>& tracking) {
   return {};
 }
 
-Result<void> check_ids(const std::vector<Parts::Event>& events) {
+Result<void> check_ids(std::span<const Parts::Event> events) {
   // Ids made one after the other grow, so that most appends need no sorting.
   const auto by_id = [](const auto& a, const auto& b) { return a.id < b.id; };
   const bool grow = std::ranges::adjacent_find(events, [&](const auto& a, const auto& b) {
@@ -104,14 +109,15 @@ Result<void> check_ids(const std::vector<Parts::Event>& events) {
 
 // ---- taking apart
 
-EventFields fields_of(const NewEvent& event) {
+EventFields fields_of(const NewEvent& event, std::pmr::memory_resource* memory) {
   EventFields fields{.id = event.id,
                      .time = event.time,
                      .stream = event.stream,
                      .type = event.type,
                      .data = event.data,
                      .metadata = event.metadata,
-                     .content_type = event.content_type};
+                     .content_type = event.content_type,
+                     .tags = std::pmr::vector<std::string_view>(memory)};
   fields.tags.reserve(event.tags.size());
   for (const auto& tag : event.tags) fields.tags.push_back(tag.text);
   std::ranges::sort(fields.tags);
@@ -119,7 +125,7 @@ EventFields fields_of(const NewEvent& event) {
   return fields;
 }
 
-EventFields fields_of(std::span<const std::byte> encoded) {
+EventFields fields_of(std::span<const std::byte> encoded, std::pmr::memory_resource* memory) {
   return {.id = protocol::id_of(encoded),
           .time = protocol::time_of(encoded),
           .stream = protocol::stream_of(encoded),
@@ -127,7 +133,7 @@ EventFields fields_of(std::span<const std::byte> encoded) {
           .data = protocol::data_of(encoded),
           .metadata = protocol::metadata_of(encoded),
           .content_type = protocol::content_type_of(encoded),
-          .tags = protocol::tags_of(encoded)};
+          .tags = protocol::tags_of(encoded, memory)};
 }
 
 // Adds an event whose bytes stay where they are.
@@ -149,7 +155,8 @@ void view_tags(Parts& parts) {
   parts.tag_views.reserve(count);
   for (auto& event : parts.events) {
     const std::size_t begin = parts.tag_views.size();
-    for (const auto tag : protocol::tags_of(event.encoded)) parts.tag_views.push_back(tag);
+    for (std::size_t i = 0; i < protocol::tag_count(event.encoded); ++i)
+      parts.tag_views.push_back(protocol::tag_at(event.encoded, i));
     event.tags = std::span(parts.tag_views).subspan(begin);
   }
 }
@@ -181,7 +188,7 @@ std::size_t query_words(const Query& query) {
 }
 
 // Exactly what put_... use.
-std::size_t words_of(const AppendRequest& request, const std::vector<EventFields>& events) {
+std::size_t words_of(const AppendRequest& request, std::span<const EventFields> events) {
   std::size_t words = 1 + capnp::sizeInWords<protocol::Append>();
   for (const auto& event : events) words += 1 + protocol::encoded_size(event) / kWordBytes;
   if (!request.checks.empty()) ++words;  // a list of structs begins with a word of its own
@@ -333,12 +340,16 @@ struct Recoded {
 Result<void> take_events(protocol::Append::Reader from, Parts& parts) {
   std::vector<Recoded> recoded;
   const auto events = from.getEvents();
+  parts.events.reserve(
+      std::min<std::size_t>(events.size(), parts.bytes.size() / kListedEventBytesMin));
   for (unsigned i = 0; i < events.size(); ++i) {
+    std::array<std::byte, kScratchBytes> scratch;
+    std::pmr::monotonic_buffer_resource memory(scratch.data(), scratch.size());
     const capnp::Data::Reader data = events[i];
     const std::span encoded(reinterpret_cast<const std::byte*>(data.begin()), data.size());
     const bool accepted = protocol::has_accepted_layout(encoded);
-    Result<EventFields> fields =
-        accepted ? Result<EventFields>(fields_of(encoded)) : protocol::read_untrusted(encoded);
+    Result<EventFields> fields = accepted ? Result<EventFields>(fields_of(encoded, &memory))
+                                          : protocol::read_untrusted(encoded);
     if (!fields) return at("events", i, events.size(), std::move(fields.error()));
     if (auto ok = protocol::check_fields(*fields); !ok)
       return at("events", i, events.size(), std::move(ok.error()));
@@ -385,10 +396,12 @@ Result<EncodedAppend> EncodedAppend::encode(const AppendRequest& request) {
   if (auto ok = check_counts(request.events.size(), request.checks.size(), request.tracking.size());
       !ok)
     return std::unexpected(std::move(ok.error()));
-  std::vector<EventFields> events;
+  std::array<std::byte, kScratchBytes> scratch;
+  std::pmr::monotonic_buffer_resource memory(scratch.data(), scratch.size());
+  std::pmr::vector<EventFields> events(&memory);
   events.reserve(request.events.size());
   for (std::size_t i = 0; i < request.events.size(); ++i) {
-    events.push_back(fields_of(request.events[i]));
+    events.push_back(fields_of(request.events[i], &memory));
     if (auto ok = protocol::check_fields(events.back()); !ok)
       return at("events", i, request.events.size(), std::move(ok.error()));
   }

@@ -3,8 +3,10 @@
 // Threads: immutable once made; any thread.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory_resource>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -14,6 +16,10 @@
 namespace esdb {
 
 struct EncodedAppend::Parts {
+  Parts() = default;
+  Parts(const Parts&) = delete;
+  Parts& operator=(const Parts&) = delete;
+
   struct Event {
     std::span<const std::byte> encoded{};  // into `bytes` (or `recoded`), 8-byte aligned
     EventId id{};
@@ -26,8 +32,11 @@ struct EncodedAppend::Parts {
 
   std::vector<std::byte> bytes{};    // protocol/event.capnp, struct Append
   std::vector<std::byte> recoded{};  // events that came in another layout, encoded anew
-  std::vector<Event> events{};
-  std::vector<std::string_view> tag_views{};
+  // Small appends need no further block: their events and tags are told of in here.
+  std::array<std::byte, 384> small;
+  std::pmr::monotonic_buffer_resource memory{small.data(), small.size()};
+  std::pmr::vector<Event> events{&memory};
+  std::pmr::vector<std::string_view> tag_views{&memory};
   std::vector<Check> checks{};
   std::vector<Tracking> tracking{};
   std::size_t event_bytes{};      // the sum over events of encoded.size()

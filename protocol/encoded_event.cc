@@ -96,7 +96,7 @@ class Writer {
     next_ += words(bytes.size() + terminator);
   }
   void text(std::size_t at, std::string_view bytes) { blob(at, bytes, 1); }
-  void tags(const std::vector<std::string_view>& tags) {
+  void tags(std::span<const std::string_view> tags) {
     if (tags.empty()) return;
     const std::size_t list = next_;
     store(out_ + kTags * sizeof(Word), list_pointer(kTags, list, kPointers, tags.size()));
@@ -335,11 +335,13 @@ std::string_view content_type_of(std::span<const std::byte> encoded) {
   return number ? kContentTypes[number] : text_at(encoded, kOther);
 }
 std::size_t tag_count(std::span<const std::byte> encoded) { return count_of(load(encoded, kTags)); }
-std::vector<std::string_view> tags_of(std::span<const std::byte> encoded) {
-  const Word pointer = load(encoded, kTags);
-  std::vector<std::string_view> tags(count_of(pointer));
-  const std::size_t list = target_of(kTags, pointer);
-  for (std::size_t i = 0; i < tags.size(); ++i) tags[i] = text_at(encoded, list + i);
+std::string_view tag_at(std::span<const std::byte> encoded, std::size_t index) {
+  return text_at(encoded, target_of(kTags, load(encoded, kTags)) + index);
+}
+std::pmr::vector<std::string_view> tags_of(std::span<const std::byte> encoded,
+                                           std::pmr::memory_resource* memory) {
+  std::pmr::vector<std::string_view> tags(tag_count(encoded), memory);
+  for (std::size_t i = 0; i < tags.size(); ++i) tags[i] = tag_at(encoded, i);
   return tags;
 }
 

@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory_resource>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -20,12 +21,13 @@
 
 namespace esdb::protocol {
 
-// Every field of an encoded event, viewed in place. `tags` are in byte order.
+// Every field of an encoded event, viewed in place. `tags` are in byte order, in memory of the
+// maker's choice: an append of one event is made without a block of its own for them.
 struct EventFields {
   EventId id{};
   std::optional<Time> time{};
   std::string_view stream{}, type{}, data{}, metadata{}, content_type{};
-  std::vector<std::string_view> tags{};
+  std::pmr::vector<std::string_view> tags{};
 };
 
 // Form and limits of one event (limits.h), its whole size included; the message names the field and
@@ -59,7 +61,10 @@ std::string_view data_of(std::span<const std::byte> encoded);
 std::string_view metadata_of(std::span<const std::byte> encoded);
 std::string_view content_type_of(std::span<const std::byte> encoded);
 std::size_t tag_count(std::span<const std::byte> encoded);
-std::vector<std::string_view> tags_of(std::span<const std::byte> encoded);
+std::string_view tag_at(std::span<const std::byte> encoded, std::size_t index);
+std::pmr::vector<std::string_view> tags_of(
+    std::span<const std::byte> encoded,
+    std::pmr::memory_resource* memory = std::pmr::get_default_resource());
 
 // XXH3-64 of the encoded bytes: what a record's checksum is made over.
 std::uint64_t hash_of(std::span<const std::byte> encoded);

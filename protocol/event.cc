@@ -26,7 +26,9 @@ Time RecordedEvent::time() const {
 }
 
 std::vector<std::string_view> RecordedEvent::tags() const {
-  return protocol::tags_of(stored_->encoded);
+  std::vector<std::string_view> tags(protocol::tag_count(stored_->encoded));
+  for (std::size_t i = 0; i < tags.size(); ++i) tags[i] = protocol::tag_at(stored_->encoded, i);
+  return tags;
 }
 
 std::optional<std::string_view> RecordedEvent::tag(std::string_view key) const {

@@ -26,6 +26,28 @@ std::size_t character_bytes(const unsigned char* at, std::size_t left) {
   return bytes == 3 || is_tail(at[3]) ? bytes : 0;
 }
 
+// Whether none of eight bytes is a control character or beyond ASCII. May say no where it is so.
+bool eight_are_plain(std::uint64_t eight) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101;
+  const std::uint64_t below_space = (eight - 0x20 * kOnes) & ~eight;
+  const std::uint64_t delete_as_zero = eight ^ 0x7f * kOnes;
+  const std::uint64_t is_delete = (delete_as_zero - kOnes) & ~delete_as_zero;
+  return ((eight | below_space | is_delete) & 0x80 * kOnes) == 0;
+}
+
+// What nearly all names are: printable ASCII. May say no where it is so.
+bool is_plain(std::string_view text) {
+  std::uint64_t eight = 0;
+  std::size_t i = 0;
+  for (; i + sizeof eight <= text.size(); i += sizeof eight) {
+    std::memcpy(&eight, text.data() + i, sizeof eight);
+    if (!eight_are_plain(eight)) return false;
+  }
+  eight = 0x6161616161616161;  // what is not there is letters
+  std::memcpy(&eight, text.data() + i, text.size() - i);
+  return eight_are_plain(eight);
+}
+
 }  // namespace
 
 bool is_utf8(std::string_view text) {
@@ -48,6 +70,8 @@ bool is_utf8(std::string_view text) {
 }
 
 Result<void> check_text(std::string_view text, const TextRule& rule) {
+  const bool fits = !text.empty() && text.size() <= rule.bytes_max;
+  if (fits && (rule.system_allowed || text.front() != '$') && is_plain(text)) return {};
   const std::string field(rule.field);
   if (text.empty())
     return invalid(field + ": empty; it is 1 to " + std::to_string(rule.bytes_max) + " bytes");

@@ -219,12 +219,18 @@ Result<void> Index::State::reopen() {
   return {};
 }
 
+std::optional<Error> Index::unreadable() const {
+  const State& state = *state_;
+  if (state.health.is_damaged()) return state.health.error();
+  if (auto failure = rebuild_failure()) return failure;
+  if (state.phase.load(std::memory_order_acquire) == State::Phase::kReady) return std::nullopt;
+  return unavailable("the index is being rebuilt: " + std::to_string(rebuild_percent()) + " %")
+      .error();
+}
+
 Result<Index::Lease> Index::read() {
   State& state = *state_;
-  if (state.health.is_damaged()) return std::unexpected(state.health.error());
-  if (auto failure = rebuild_failure()) return std::unexpected(std::move(*failure));
-  if (state.phase.load(std::memory_order_acquire) != State::Phase::kReady)
-    return unavailable("the index is being rebuilt: " + std::to_string(rebuild_percent()) + " %");
+  if (auto failure = unreadable()) return std::unexpected(*std::move(failure));
   const Environment* environment = nullptr;
   {
     std::unique_lock lock(state.mutex);

@@ -101,6 +101,8 @@ class Index {
   int rebuild_percent() const;
   // Why a rebuild does not go on: the log is damaged. What needs the index answers this.
   std::optional<Error> rebuild_failure() const;
+  // Why read() cannot answer just now, where it is known beforehand.
+  std::optional<Error> unreadable() const;
   // One transaction for reading.
   class Lease;
   Result<Lease> read();

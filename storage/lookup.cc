@@ -35,6 +35,14 @@ Position seek_back_in(TailPart& part, Position at_or_before) {
   return {part.base + part.view[end - 1]};
 }
 
+LookupBound bound_of(const Log& log) {
+  // In this order: the position covers at least what the frame does.
+  LookupBound bound;
+  bound.frame = log.covered_frame();
+  bound.position = log.durable();
+  return bound;
+}
+
 }  // namespace
 
 Postings::Postings(std::unique_ptr<Source> source) : source_(std::move(source)) {}
@@ -82,42 +90,57 @@ Lookup& Lookup::operator=(Lookup&&) noexcept = default;
 Lookup::~Lookup() = default;
 
 Result<Lookup> Lookup::begin(const Log& log, const TailIndex& tail, Index* index) {
-  // In this order: the position covers at least what the frame does.
-  LookupBound bound;
-  bound.frame = log.covered_frame();
-  bound.position = log.durable();
-  return begin(bound, tail, index);
+  return begin(bound_of(log), tail, index);
 }
 
 Result<Lookup> Lookup::begin(const LookupBound& bound, const TailIndex& tail, Index* index) {
   auto state = std::make_unique<State>();
   state->bound = bound;
-  state->owner = tail.generations();
-  std::uint64_t indexed = 0;
-  if (index != nullptr) {
-    auto lease = index->read();
-    if (!lease) return std::unexpected(lease.error());
-    const MetaRow& meta = (*lease)->meta();
-    // What the index holds is durable, whatever was when the bound was loaded.
-    indexed = meta.frame_number;
-    state->bound.frame = std::max(state->bound.frame, indexed);
-    state->bound.position = std::max(state->bound.position, Position{meta.last_position});
-    state->index.emplace(std::move(*lease));
-  }
-  // A generation is in the index as a whole or not at all.
-  for (const auto& generation : *state->owner)
-    if (generation->begins_behind().frame_number >= indexed)
-      state->generations.push_back(generation.get());
-  ESDB_CHECK(index == nullptr || state->generations.empty() ||
-             state->generations.front()->begins_behind().frame_number == indexed);
+  state->list = tail.generations();
+  if (index == nullptr) return Lookup(std::move(state));
+  if (auto ok = state->read(*index); !ok) return std::unexpected(ok.error());
+  // What the index holds is durable, whatever was when the bound was loaded.
+  const MetaRow& meta = (*state->index)->meta();
+  state->bound.frame = std::max(state->bound.frame, meta.frame_number);
+  state->bound.position = std::max(state->bound.position, Position{meta.last_position});
   return Lookup(std::move(state));
+}
+
+Result<Lookup> Lookup::begin_with_tail(const Log& log, const TailIndex& tail, Index* index) {
+  return begin_with_tail(bound_of(log), tail, index);
+}
+
+Result<Lookup> Lookup::begin_with_tail(const LookupBound& bound, const TailIndex& tail,
+                                       Index* index) {
+  if (index != nullptr)
+    if (auto failure = index->unreadable()) return std::unexpected(*std::move(failure));
+  auto state = std::make_unique<State>();
+  state->bound = bound;
+  state->list = tail.generations();
+  state->unread = index;
+  return Lookup(std::move(state));
+}
+
+// Behind the generations: what was in one of them then and is not any more is in the index.
+Result<void> Lookup::State::read(Index& from) {
+  auto lease = from.read();
+  if (!lease) return std::unexpected(lease.error());
+  const auto frame = (*lease)->meta().frame_number;
+  // A generation is in the index as a whole or not at all.
+  const auto first = std::ranges::find_if(*list, [&](const auto& generation) {
+    return generation->begins_behind().frame_number >= frame;
+  });
+  ESDB_CHECK(first == list->end() || (*first)->begins_behind().frame_number == frame);
+  indexed = static_cast<std::size_t>(first - list->begin());
+  index.emplace(std::move(*lease));
+  unread = nullptr;
+  return {};
 }
 
 Lookup Lookup::writers_view(const Log& log, const TailIndex& tail) {
   auto state = std::make_unique<State>();
   state->bound = {.frame = ~std::uint64_t{0}, .position = log.written()};
-  state->owner = tail.writers_generations();
-  for (const auto& generation : *state->owner) state->generations.push_back(generation.get());
+  state->list = tail.writers_generations();
   return Lookup(std::move(state));
 }
 
@@ -126,7 +149,10 @@ std::uint64_t Lookup::frame() const { return state_->bound.frame; }
 
 Result<TermHead> Lookup::head(const TermRef& term) {
   TermHead head;
-  const auto& generations = state_->generations;
+  // A stream's newest generation tells all of it; of any other term the parts are added up.
+  if (term.kind != TermClass::kStream)
+    if (auto ok = state_->read_when_needed(); !ok) return std::unexpected(ok.error());
+  const auto generations = state_->generations();
   for (auto at = generations.rbegin(); at != generations.rend(); ++at) {
     const TermNode* node = (*at)->find(term);
     if (node == nullptr) continue;
@@ -139,6 +165,7 @@ Result<TermHead> Lookup::head(const TermRef& term) {
       return head;
     }
   }
+  if (auto ok = state_->read_when_needed(); !ok) return std::unexpected(ok.error());
   if (!state_->index) return head;
   TermRow row;
   auto found = (*state_->index)->find(term.kind, term.text, row);
@@ -150,6 +177,7 @@ Result<TermHead> Lookup::head(const TermRef& term) {
 }
 
 Result<Postings> Lookup::postings(const TermRef& term) {
+  if (auto ok = state_->read_when_needed(); !ok) return std::unexpected(ok.error());
   auto source = std::make_unique<Postings::Source>();
   if (state_->index) {
     TermRow row;
@@ -160,7 +188,7 @@ Result<Postings> Lookup::postings(const TermRef& term) {
       source->count = row.count;
     }
   }
-  for (const Generation* generation : state_->generations) {
+  for (const auto& generation : state_->generations()) {
     const TermNode* node = generation->find(term);
     if (node == nullptr) continue;
     auto view = generation->view(node->postings, state_->bound.position);
@@ -174,10 +202,11 @@ Result<Postings> Lookup::postings(const TermRef& term) {
 }
 
 Result<std::uint64_t> Lookup::tracked(std::string_view source) {
-  const auto& generations = state_->generations;
+  const auto generations = state_->generations();
   for (auto at = generations.rbegin(); at != generations.rend(); ++at)
     if (const SourceNode* node = (*at)->find_source(source))
       if (const auto position = node->up_to(state_->bound.frame)) return *position;
+  if (auto ok = state_->read_when_needed(); !ok) return std::unexpected(ok.error());
   if (!state_->index) return std::uint64_t{0};
   auto found = (*state_->index)->tracked(source);
   if (!found) return std::unexpected(found.error());

@@ -65,6 +65,12 @@ class Lookup {
   // For readers and preparation. `index` is null in a store without files.
   static Result<Lookup> begin(const Log& log, const TailIndex& tail, Index* index);
   static Result<Lookup> begin(const LookupBound& bound, const TailIndex& tail, Index* index);
+  // For preparation, which mostly finds what it asks for in the generations: as begin(), and the
+  // index is read when they do not tell. It may have come further by then; position() and frame()
+  // stay as they were, and what is looked up is true at them or later.
+  static Result<Lookup> begin_with_tail(const Log& log, const TailIndex& tail, Index* index);
+  static Result<Lookup> begin_with_tail(const LookupBound& bound, const TailIndex& tail,
+                                        Index* index);
   // For the writer: its view of the generations alone, laid-out events included, nothing on disk.
   static Lookup writers_view(const Log& log, const TailIndex& tail);
   Lookup(Lookup&&) noexcept;

@@ -108,7 +108,7 @@ Result<Lookup::Page> Lookup::page(TermClass kind, std::string_view prefix, std::
         !ok)
       return std::unexpected(ok.error());
   std::vector<TermCursor> cursors;
-  for (const Generation* generation : state_->generations)
+  for (const auto& generation : state_->generations())
     cursors.push_back(cursor_behind(*generation, kind, prefix, after));
 
   std::uint64_t rows = 0;  // of the index
@@ -155,7 +155,7 @@ Result<TrackingPage> Lookup::tracking(std::string_view prefix, std::string_view 
     if (!sources) return std::unexpected(sources.error());
     merged.insert(sources->begin(), sources->end());
   }
-  for (const Generation* generation : state_->generations)  // a newer one's value counts
+  for (const auto& generation : state_->generations())  // a newer one's value counts
     for (const SourceNode* node : generation->sources())
       if (node->text().starts_with(prefix) && node->text() > after)
         if (const auto position = node->up_to(state_->bound.frame))
@@ -173,14 +173,14 @@ Result<TrackingPage> Lookup::tracking(std::string_view prefix, std::string_view 
 
 Result<std::uint64_t> Lookup::stream_count() {
   std::uint64_t count = state_->index ? (*state_->index)->meta().streams : 0;
-  for (const Generation* generation : state_->generations)
+  for (const auto& generation : state_->generations())
     count += generation->view(generation->new_streams(), state_->bound.position).count();
   return count;
 }
 
 Result<std::uint64_t> Lookup::system_event_count() {
   std::uint64_t count = state_->index ? (*state_->index)->meta().system_events : 0;
-  for (const Generation* generation : state_->generations)
+  for (const auto& generation : state_->generations())
     count += generation->view(generation->system_events(), state_->bound.position).count();
   return count;
 }

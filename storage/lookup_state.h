@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "storage/generation.h"
@@ -16,9 +17,17 @@ namespace esdb::storage {
 
 struct Lookup::State {
   LookupBound bound{};
-  std::shared_ptr<const Generations> owner;      // keeps what `generations` points to
-  std::vector<const Generation*> generations{};  // oldest first, without those in the index
-  std::optional<Index::Lease> index{};           // nothing in a store without files
+  std::shared_ptr<const Generations> list;
+  std::size_t indexed = 0;              // so many of the list's oldest are in the index
+  Index* unread = nullptr;              // the index, as long as nothing was looked up in it
+  std::optional<Index::Lease> index{};  // nothing in a store without files
+
+  // Oldest first, without those in the index.
+  std::span<const std::shared_ptr<const Generation>> generations() const {
+    return std::span(*list).subspan(indexed);
+  }
+  Result<void> read(Index& from);
+  Result<void> read_when_needed() { return unread != nullptr ? read(*unread) : Result<void>(); }
 };
 
 // The postings of one term: parts in order of position. Every part lies wholly behind the one

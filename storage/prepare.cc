@@ -1,6 +1,8 @@
 #include "storage/prepare.h"
 
 #include <algorithm>
+#include <array>
+#include <memory_resource>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -56,14 +58,20 @@ class StreamTable {
   }
 
   Prepared& prepared_;
-  std::unordered_map<std::string_view, std::size_t> by_name_;  // all of them, or none
+  std::array<std::byte, 4096> few_;
+  std::pmr::monotonic_buffer_resource memory_{few_.data(), few_.size()};
+  std::pmr::unordered_map<std::string_view, std::size_t> by_name_{
+      &memory_};  // all of them, or none
   std::size_t last_ = 0;
 };
 
-void name_terms(const Parts& parts, Prepared& prepared) {
+void name_terms(Request& request) {
+  const Parts& parts = *request.parts;
+  Prepared& prepared = request.prepared;
   StreamTable streams(prepared);
   prepared.tags.reserve(parts.tag_views.size());  // spans into it stay valid
   prepared.events.reserve(parts.events.size());
+  prepared.checks.reserve(parts.checks.size());
   TermRef type{};
   for (const auto& event : parts.events) {
     const auto begin = prepared.tags.size();
@@ -73,6 +81,10 @@ void name_terms(const Parts& parts, Prepared& prepared) {
                                .type = type,
                                .tags = std::span(prepared.tags).subspan(begin)});
   }
+  request.written.clear();
+  request.written.reserve(prepared.streams.size());
+  for (const auto& stream : prepared.streams)
+    request.written.push_back({.stream = std::string(stream.name.text)});
   for (const auto& check : parts.checks)
     prepared.checks.push_back(
         {.stream = check.kind == Check::Kind::kStream ? streams.index_of(check.name) : 0});
@@ -195,12 +207,12 @@ Result<void> prepare_comparison(Request& request, const Sources& sources) {
 
 Result<void> prepare(Request& request, const Sources& sources) {
   auto& prepared = request.prepared;
-  prepared = {};
-  auto lookup = Lookup::begin(sources.log, sources.tail, sources.index);
+  prepared.clear();
+  auto lookup = Lookup::begin_with_tail(sources.log, sources.tail, sources.index);
   if (!lookup) return std::unexpected(lookup.error());
   prepared.frame = lookup->frame();
   prepared.position = lookup->position();
-  name_terms(*request.parts, prepared);
+  name_terms(request);
   for (auto& stream : prepared.streams) {
     auto head = lookup->head(stream.name);
     if (!head) return std::unexpected(head.error());

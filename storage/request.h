@@ -5,10 +5,12 @@
 //          one word that both a waiting caller and the driver touch.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <memory_resource>
 #include <optional>
 #include <stop_token>
 #include <vector>
@@ -32,32 +34,41 @@ struct CommitSpan {
 // What a request names, looked up at one moment. True at least at `frame` and `position`; the
 // writer judges what lies above them.
 struct Prepared {
+  Prepared() = default;
+  Prepared(const Prepared&) = delete;
+  Prepared& operator=(const Prepared&) = delete;
+  void clear();  // to be prepared again
+
   std::uint64_t frame{};
   Position position{};
 
-  // Every stream the request writes or checks, once.
+  // Every stream the request writes or checks, once; those it writes first, in the order in which
+  // its events name them.
   struct Stream {
     TermRef name{};
     TermRef category{};
     StreamHead head{};
   };
-  std::vector<Stream> streams{};
+  // Small appends need no further block.
+  std::array<std::byte, 256> small;
+  std::pmr::monotonic_buffer_resource memory{small.data(), small.size()};
+  std::pmr::vector<Stream> streams{&memory};
 
   struct Event {
     std::size_t stream{};  // into `streams`
     TermRef type{};
     std::span<const TermRef> tags{};  // into `tags`
   };
-  std::vector<Event> events{};
-  std::vector<TermRef> tags{};
+  std::pmr::vector<Event> events{&memory};
+  std::pmr::vector<TermRef> tags{&memory};
 
   // Stream checks: which stream. Query checks: the first event up to `position` that violates it.
   struct OfCheck {
     std::size_t stream{};
     Position conflicting{};
   };
-  std::vector<OfCheck> checks{};
-  std::vector<std::uint64_t> tracked{};  // of each tracking source
+  std::pmr::vector<OfCheck> checks{&memory};
+  std::pmr::vector<std::uint64_t> tracked{&memory};  // of each tracking source
 
   // Found through a violated check, in the log up to `position`: this request's own commit, or one
   // that holds one of its ids without being it.
@@ -72,6 +83,20 @@ struct Prepared {
   // The commit that Request::compare names was compared: one of the two above says the outcome.
   bool compared = false;
 };
+
+inline void Prepared::clear() {
+  frame = 0;
+  position = {};
+  streams.clear();
+  events.clear();
+  tags.clear();
+  checks.clear();
+  tracked.clear();
+  retry_of.reset();
+  id_conflict.reset();
+  other_store.reset();
+  compared = false;
+}
 
 struct Request {
   std::shared_ptr<const Parts> parts{};
@@ -89,6 +114,9 @@ struct Request {
   bool admitted = false;
   std::optional<Error> failed{};  // why it could not be prepared again: its answer, in its turn
 
+  // The answer's streams, made when it is prepared: the writer, who serves everybody, only fills in
+  // their versions.
+  std::vector<Appended::StreamVersion> written{};
   Result<Appended> answer{};  // what `done` is called with
 
   // Of a blocking append, null otherwise: a caller that gives up and the driver that takes it up

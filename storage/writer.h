@@ -167,7 +167,6 @@ class Writer {
   bool shut_ = false;
   Settled settled_{};                                  // not yet told
   std::vector<RequestPtr> taken_again_, taken_fresh_;  // kept for their capacity
-  std::vector<std::size_t> place_of_;
 
   std::atomic<bool> read_only_{false};
   mutable std::mutex state_mutex_;

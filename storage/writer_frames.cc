@@ -110,7 +110,6 @@ void Writer::accept(RequestPtr request, std::size_t content_bytes) {
   Appended appended;
   appended.committed = log_.last_commit_time();
   for (auto& stream : prepared.streams) stream.head = head_of(stream, tail_);
-  place_of_.assign(prepared.streams.size(), 0);  // 1 + place in the answer
   for (std::size_t i = 0; i < parts.events.size(); ++i) {
     const auto& event = parts.events[i];
     const auto& named = prepared.events[i];
@@ -135,12 +134,10 @@ void Writer::accept(RequestPtr request, std::size_t content_bytes) {
     window_.add(position, IdWindow::entry(event.id, event.fingerprint, last));
     if (i == 0) appended.first = position;
     appended.last = position;
-    if (place_of_[named.stream] == 0) {
-      appended.streams.push_back({.stream = std::string(event.stream)});
-      place_of_[named.stream] = appended.streams.size();
-    }
-    appended.streams[place_of_[named.stream] - 1].version = version;
   }
+  appended.streams = std::move(request->written);
+  for (std::size_t i = 0; i < appended.streams.size(); ++i)
+    appended.streams[i].version = prepared.streams[i].head.version;
   request->answer = std::move(appended);
   frame_answers_.push_back({.request = std::move(request), .kind = Answer::Kind::kAppended});
 }
@@ -150,7 +147,9 @@ void Writer::end_frame() {
   tail_.end_frame(ended.mark, ended.write.bytes.size());
   frame_open_ = false;
   frame_bytes_ = 0;
-  submit(ended.write, std::exchange(frame_answers_, {}));
+  std::vector<Answer> next;
+  next.reserve(frame_answers_.size());  // most frames are about as large as the one before
+  submit(ended.write, std::exchange(frame_answers_, std::move(next)));
 }
 
 void Writer::submit(const FrameWrite& write, std::vector<Answer> answers) {

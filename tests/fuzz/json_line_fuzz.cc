@@ -25,7 +25,7 @@ class Padded {
   std::size_t size_;
 };
 
-protocol::EventFields fields_of(const NewEvent& event, std::vector<std::string_view> tags) {
+protocol::EventFields fields_of(const NewEvent& event, std::pmr::vector<std::string_view> tags) {
   return {.id = event.id,
           .time = event.time,
           .stream = event.stream,
@@ -37,7 +37,7 @@ protocol::EventFields fields_of(const NewEvent& event, std::vector<std::string_v
 }
 
 std::vector<std::string_view> sorted_tags(const NewEvent& event) {
-  std::vector<std::string_view> tags;
+  std::pmr::vector<std::string_view> tags;
   for (const auto& tag : event.tags) tags.push_back(tag.text);
   std::ranges::sort(tags);
   const auto repeated = std::ranges::unique(tags);

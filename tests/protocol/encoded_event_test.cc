@@ -249,7 +249,7 @@ TEST(EncodedEvent, TagsOutOfOrderOrTwiceAreNotAcceptedButReadInOrder) {
   EXPECT_FALSE(has_accepted_layout(bytes));
   const auto read = read_untrusted(bytes);
   ASSERT_TRUE(read);
-  EXPECT_EQ(read->tags, (std::vector<std::string_view>{"a", "b"}));
+  EXPECT_EQ(read->tags, (std::pmr::vector<std::string_view>{"a", "b"}));
 }
 
 TEST(EncodedEvent, AContentTypeOfANewerVersionIsSaidToBeUnsupported) {

@@ -9,7 +9,7 @@ namespace esdb {
 namespace {
 
 bool found(const Query& query, std::string_view stream, std::string_view type = "T",
-           std::vector<std::string_view> tags = {}) {
+           std::pmr::vector<std::string_view> tags = {}) {
   std::vector<std::byte> bytes;
   protocol::encode({.id = EventId::make(), .stream = stream, .type = type, .tags = tags}, bytes);
   const RecordedEvent::Stored stored{.encoded = bytes};

@@ -100,6 +100,17 @@ TEST(Lookup, FindsEverythingWhileGenerationsMoveIntoTheIndex) {
     EXPECT_GE(lookup.position().value, last);
     EXPECT_EQ(lookup.head(term(TermClass::kType, "T")).value().count, lookup.position().value);
     EXPECT_GE(lookup.tracked("source").value(), seen);
+    // And where the index is read later, if at all.
+    auto later =
+        Lookup::begin_with_tail({.frame = seen, .position = last}, tail, store.index.get()).value();
+    EXPECT_EQ(later.position().value, last);
+    EXPECT_GE(later.tracked("source").value(), seen);
+    const auto stream = later.head(term(TermClass::kStream, "s-1")).value();
+    EXPECT_EQ(stream.count, stream.last.value) << "every event is of that stream";
+    EXPECT_GE(stream.count, last);
+    const auto type = later.head(term(TermClass::kType, "T")).value();
+    EXPECT_EQ(type.count, type.last.value);
+    EXPECT_GE(type.count, last);
     for (const std::uint64_t at : {last, last / 2 + 1, last / 3 + 1})
       if (at > 0 && at <= last) {
         EXPECT_EQ(lookup.head(term(TermClass::kTag, std::to_string(at))).value().last.value, at);
