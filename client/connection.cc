@@ -1,5 +1,7 @@
 #include "client/connection.h"
 
+#include <fcntl.h>
+#include <kj/debug.h>
 #include <kj/io.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -11,6 +13,7 @@
 #include <system_error>
 #include <utility>
 
+#include "protocol/socket_stream.h"
 #include "protocol/wire.h"
 
 namespace esdb::client {
@@ -64,22 +67,25 @@ kj::Promise<Result<kj::Own<kj::AsyncIoStream>>> connect(kj::AsyncIoContext& loop
   if (address.kind == Address::Kind::kUnix) {
     auto socket = connect_unix(address);
     if (!socket) return Connected(std::unexpected(socket.error()));
-    return Connected(loop.lowLevelProvider->wrapSocketFd(
-        (*std::move(socket)).release(), kj::LowLevelAsyncIoProvider::TAKE_OWNERSHIP |
-                                            kj::LowLevelAsyncIoProvider::ALREADY_CLOEXEC |
-                                            kj::LowLevelAsyncIoProvider::ALREADY_NONBLOCK));
+    return Connected(kj::heap<protocol::SocketStream>(loop.unixEventPort, *std::move(socket)));
   }
   return loop.provider->getNetwork()
       .parseAddress(kj::heapString(address.host.c_str()), address.port)
       .then([](kj::Own<kj::NetworkAddress> at) { return at->connect().attach(kj::mv(at)); })
-      .then([](kj::Own<kj::AsyncIoStream> socket) -> Connected { return kj::mv(socket); },
-            [address](kj::Exception&& error) -> Connected {
-              const std::string what = error.getDescription().cStr();
-              const bool nobody = what.find("refused") != std::string::npos;
-              return std::unexpected(unavailable(address.url() + ": " +
-                                                 what.substr(0, what.find('\n')) +
-                                                 what_to_do(address, nobody ? ECONNREFUSED : 0)));
-            });
+      .then(
+          [&loop](kj::Own<kj::AsyncIoStream> socket) -> Connected {
+            int own = -1;
+            const int connected = KJ_ASSERT_NONNULL(socket->getFd());
+            KJ_SYSCALL(own = ::fcntl(connected, F_DUPFD_CLOEXEC, 0));
+            return kj::heap<protocol::SocketStream>(loop.unixEventPort, kj::AutoCloseFd(own));
+          },
+          [address](kj::Exception&& error) -> Connected {
+            const std::string what = error.getDescription().cStr();
+            const bool nobody = what.find("refused") != std::string::npos;
+            return std::unexpected(unavailable(address.url() + ": " +
+                                               what.substr(0, what.find('\n')) +
+                                               what_to_do(address, nobody ? ECONNREFUSED : 0)));
+          });
 }
 
 void tune(kj::AsyncIoStream& socket, const Address& address) {

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "protocol/socket_stream.h"
+
 namespace esdb::server {
 namespace {
 
@@ -56,10 +58,7 @@ Result<std::vector<std::string>> Server::listen(const Endpoint& endpoint) {
 void Server::take(Accepted accepted) {
   auto entry = admission_.enter(accepted.owner, context_->timer.now());
   if (!entry.place) return;
-  auto socket = loop_.lowLevelProvider->wrapSocketFd(
-      accepted.socket.release(), kj::LowLevelAsyncIoProvider::TAKE_OWNERSHIP |
-                                     kj::LowLevelAsyncIoProvider::ALREADY_CLOEXEC |
-                                     kj::LowLevelAsyncIoProvider::ALREADY_NONBLOCK);
+  auto socket = kj::heap<protocol::SocketStream>(loop_.unixEventPort, kj::mv(accepted.socket));
   const auto at = connections_.emplace(connections_.end(), context_, ++last_number_,
                                        std::move(accepted.peer), std::move(entry), kj::mv(socket));
   tasks_->add(at->run().then([this, at]() {
