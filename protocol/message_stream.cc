@@ -16,6 +16,8 @@ constexpr std::size_t kSegmentsMax = 512;  // as Cap'n Proto's own reader allows
 constexpr std::size_t kProgressBytes = 64 * 1024;
 constexpr std::size_t kGatheredBytesMax = 16 * 1024;  // larger messages are written where they lie
 constexpr std::size_t kPendingBytesMax = 256 * 1024;
+// A turn may be long, and the peer has nothing to do meanwhile: so much goes at once.
+constexpr std::size_t kFlushBytes = 16 * 1024;
 
 static_assert((kSegmentsMax / 2 + 1) * sizeof(capnp::word) < kReadAheadBytes,
               "a whole segment table fits into the read-ahead buffer");
@@ -241,6 +243,10 @@ kj::Promise<void> MessageStream::writeMessage(
   if (bytes_of(segments) > kGatheredBytesMax) return drain(segments);
   append_pending(segments);
   if (pending_.size() > kPendingBytesMax) return drain(nullptr);
+  if (pending_.size() > kFlushBytes && writing_ == 0) {
+    auto written = drain(nullptr);  // goes on without it; failure() tells
+    return kj::READY_NOW;
+  }
   schedule_flush();
   return kj::READY_NOW;
 }

@@ -1,10 +1,11 @@
 // Message stream: Cap'n Proto messages over a socket, gathered when written, guarded when read.
 //
 // Cap'n Proto 0.9.2's own writes each message alone, which ends at 50,000 calls a second; this one
-// writes what one turn of the event loop made at once, and reads ahead. It believes nothing that a
-// message's header says before it has checked it: more segments than a message may have, or more
-// bytes than the limit, end the connection before anything of that size is allocated. A peer that
-// stalls within a message, or does not read what it asked for, is given up after a while.
+// writes what one turn of the event loop made in pieces of 16 KiB, and reads ahead. It believes
+// nothing that a message's header says before it has checked it: more segments than a message may
+// have, or more bytes than the limit, end the connection before anything of that size is allocated.
+// A peer that stalls within a message, or does not read what it asked for, is given up after a
+// while.
 //
 // Threads: that of its event loop.
 #pragma once

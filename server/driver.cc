@@ -1,6 +1,13 @@
 #include "server/driver.h"
 
 namespace esdb::server {
+namespace {
+
+// A turn goes on for as long as a busy peer sends: with 256 calls of one peer in flight the device
+// would write nothing before all of them had been read.
+constexpr std::size_t kAskedMax = 16;
+
+}  // namespace
 
 Driver::Driver(EventStore& store, kj::UnixEventPort& port) : store_(store) {
   if (store.wake_fd() < 0) return;
@@ -9,10 +16,16 @@ Driver::Driver(EventStore& store, kj::UnixEventPort& port) : store_(store) {
 }
 
 void Driver::soon() {
-  if (scheduled_ || wake_ == nullptr) return;
+  if (wake_ == nullptr) return;
+  if (++asked_ == kAskedMax) {
+    asked_ = 0;
+    return store_.advance();
+  }
+  if (scheduled_) return;
   scheduled_ = true;
   turn_ = kj::evalLast([this]() {
             scheduled_ = false;
+            asked_ = 0;
             store_.advance();
           }).eagerlyEvaluate(nullptr);
 }
