@@ -33,10 +33,7 @@ constexpr std::chrono::seconds kIndexerDamagePause{60};
 constexpr std::size_t kUnindexedBytesMax = std::size_t{1} << 30;
 
 // Shares of OpenOptions::memory (docs/architecture.md adds them up).
-constexpr std::size_t kIdBytes = 40;
-std::size_t window_ids(std::size_t memory) {
-  return std::min<std::size_t>(kIdWindowMax, memory / 12 / kIdBytes);
-}
+std::size_t window_ids(std::size_t memory) { return IdWindow::ids_within(memory / 12); }
 std::size_t inbox_bytes(std::size_t memory) { return memory / 32; }
 std::size_t tail_bytes(std::size_t memory) { return memory / 16 * 3; }
 std::size_t index_dirty_bytes(std::size_t memory) { return memory / 16 * 5; }

@@ -15,8 +15,15 @@ constexpr unsigned kIndexBits = 20;
 constexpr std::uint32_t kIndexMask = (1U << kIndexBits) - 1;
 constexpr std::size_t kCapacityMax = kIndexMask;  // 1 + index fits
 static_assert(kIdWindowMax <= kCapacityMax);
-// So many additions ahead the slot of the id that will have to go is fetched.
-constexpr std::uint64_t kEraseAhead = 4;
+
+// Slots of a table: at most 7 of 10 are taken.
+std::size_t slots_for(std::size_t ids) { return std::bit_ceil(ids * 10 / 7 + 1); }
+std::size_t ids_in(std::size_t slots) { return slots * 7 / 10 - 1; }
+
+// The slot comes from bits that the tag does not have.
+std::size_t slot_of(std::uint64_t hash, std::size_t slots) {
+  return static_cast<std::size_t>(hash >> 32) & (slots - 1);
+}
 
 std::uint64_t mixed(const EventId& id) {
   std::uint64_t high = 0;
@@ -49,23 +56,37 @@ bool IdWindow::begins_commit(Position position) const {
   return holds(before) && at(before).ends_commit();
 }
 
-// The slot comes from bits that the tag does not have.
-std::size_t IdWindow::slot_of(std::uint64_t hash) const {
-  return static_cast<std::size_t>(hash >> 32) & (table_.size() - 1);
+std::size_t IdWindow::ids_within(std::size_t bytes) {
+  std::size_t most = 0;
+  for (std::size_t slots = kFirstRing; slots <= std::size_t{1} << (kIndexBits + 1); slots *= 2) {
+    const std::size_t tables = 2 * slots * sizeof(Table::value_type);
+    if (tables < bytes)
+      most = std::max(most, std::min(ids_in(slots), (bytes - tables) / sizeof(Entry)));
+  }
+  return std::min(most, kIdWindowMax);
 }
 
 void IdWindow::prefetch(const EventId& id) const {
-  if (!table_.empty()) __builtin_prefetch(&table_[slot_of(mixed(id))], 1);
+  if (newer_.empty()) return;
+  const std::uint64_t hash = mixed(id);
+  __builtin_prefetch(&newer_[slot_of(hash, newer_.size())], 1);
+  if (!older_.empty()) __builtin_prefetch(&older_[slot_of(hash, older_.size())]);
 }
 
 std::optional<Position> IdWindow::find(const EventId& id) const {
-  if (size_ == 0) return {};
   const std::uint64_t hash = mixed(id);
+  if (const auto found = find_in(newer_, id, hash)) return found;
+  return find_in(older_, id, hash);
+}
+
+std::optional<Position> IdWindow::find_in(const Table& table, const EventId& id,
+                                          std::uint64_t hash) const {
+  if (table.empty()) return {};
   const std::uint32_t tag = tag_of(hash);
-  const std::size_t mask = table_.size() - 1;
-  for (std::size_t slot = slot_of(hash); table_[slot] != 0; slot = (slot + 1) & mask) {
-    if (!has_tag(table_[slot], tag)) continue;
-    const std::size_t index = index_in(table_[slot]);
+  const std::size_t mask = table.size() - 1;
+  for (std::size_t slot = slot_of(hash, table.size()); table[slot] != 0; slot = (slot + 1) & mask) {
+    if (!has_tag(table[slot], tag)) continue;
+    const std::size_t index = index_in(table[slot]);
     if (ring_[index].id != id) continue;
     // The ring holds size_ consecutive positions, so the index names exactly one of them.
     const std::uint64_t last_index = newest_.value % ring_.size();
@@ -80,15 +101,12 @@ void IdWindow::add(Position position, const Entry& entry) {
     newest_ = position.value - 1;
   }
   ESDB_CHECK(position.value == newest_.value + 1);
-  if (size_ == ring_.size() || ring_.empty()) {
-    if (ring_.size() < capacity_) {
-      grow();
-    } else {
-      const std::uint64_t oldest = newest_.value - size_ + 1;
-      if (size_ > kEraseAhead) prefetch(at(Position{oldest + kEraseAhead}).id);
-      erase(Position{oldest});
-      --size_;
-    }
+  if (size_ == ring_.size() && size_ < capacity_) grow();
+  if (size_ == ring_.size()) --size_;  // the oldest gives way
+  if (in_newer_ == ring_.size()) {     // it knows all that the ring holds
+    std::swap(newer_, older_);
+    newer_.assign(older_.size(), 0);
+    in_newer_ = 0;
   }
   newest_ = position;
   ++size_;
@@ -101,30 +119,13 @@ void IdWindow::insert(Position position) {
   const EventId& id = ring_[index].id;
   const std::uint64_t hash = mixed(id);
   const std::uint32_t tag = tag_of(hash);
-  std::size_t slot = slot_of(hash);
-  for (; table_[slot] != 0; slot = (slot + 1) & (table_.size() - 1)) {
-    if (has_tag(table_[slot], tag) && ring_[index_in(table_[slot])].id == id)
+  std::size_t slot = slot_of(hash, newer_.size());
+  for (; newer_[slot] != 0; slot = (slot + 1) & (newer_.size() - 1)) {
+    if (has_tag(newer_[slot], tag) && ring_[index_in(newer_[slot])].id == id)
       break;  // the newest stands for the id
   }
-  table_[slot] = tag | (static_cast<std::uint32_t>(index) + 1);
-}
-
-void IdWindow::erase(Position position) {
-  const std::size_t mask = table_.size() - 1;
-  const std::size_t index = position.value % ring_.size();
-  std::size_t slot = slot_of(mixed(ring_[index].id));
-  while (table_[slot] != 0 && index_in(table_[slot]) != index) slot = (slot + 1) & mask;
-  if (table_[slot] == 0) return;  // a newer event with the same id took its place
-  // Close the gap, so that no probe stops early.
-  std::size_t gap = slot;
-  for (std::size_t next = (gap + 1) & mask; table_[next] != 0; next = (next + 1) & mask) {
-    const std::size_t home = slot_of(mixed(ring_[index_in(table_[next])].id));
-    if (((next - home) & mask) >= ((next - gap) & mask)) {
-      table_[gap] = table_[next];
-      gap = next;
-    }
-  }
-  table_[gap] = 0;
+  newer_[slot] = tag | (static_cast<std::uint32_t>(index) + 1);
+  ++in_newer_;
 }
 
 void IdWindow::grow() {
@@ -133,7 +134,8 @@ void IdWindow::grow() {
   for (std::uint64_t p = newest_.value - size_ + 1; p <= newest_.value; ++p)
     ring[p % bigger] = ring_[p % ring_.size()];
   ring_ = std::move(ring);
-  table_.assign(std::bit_ceil(bigger * 2), 0);
+  newer_.assign(slots_for(bigger), 0);
+  in_newer_ = 0;
   for (std::uint64_t p = newest_.value - size_ + 1; p <= newest_.value; ++p) insert(Position{p});
 }
 

@@ -6,6 +6,7 @@
 #include <deque>
 #include <random>
 
+#include "esdb/limits.h"
 #include "tests/fixtures/test_run.h"
 
 namespace esdb::storage {
@@ -65,6 +66,16 @@ TEST(IdWindow, TheNewestOfTwoEventsWithOneIdIsFound) {
   EXPECT_EQ(window.find(id_of(7)), Position{2}) << "the older one's leaving does not take it along";
   window.add(6, entry_of(106));
   EXPECT_FALSE(window.find(id_of(7)));
+}
+
+TEST(IdWindow, HoldsAMillionWithTheDefaultMemoryAndNeverMoreThanItIsGiven) {
+  EXPECT_EQ(IdWindow::ids_within((std::size_t{512} << 20) / 12), kIdWindowMax);
+  for (std::size_t bytes = 64 << 10; bytes < std::size_t{64} << 20; bytes += bytes / 7) {
+    const auto ids = IdWindow::ids_within(bytes);
+    EXPECT_GE(ids * 48, std::min(bytes, kIdWindowMax * 48) * 9 / 10) << bytes;
+    EXPECT_LE(ids * 35, bytes);
+  }
+  EXPECT_EQ(IdWindow::ids_within(0), 0U);
 }
 
 TEST(IdWindow, AgreesWithASimpleList) {
