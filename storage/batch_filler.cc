@@ -181,6 +181,7 @@ Result<Position> BatchFiller::add_run(SegmentReader& reader, const Positions& ru
           .committed = Time{std::chrono::nanoseconds{header->commit_time}},
           .last = run.from.value - 1};
   const auto from = batch_.stored.size();
+  batch_.stored.reserve(from + low);
   auto walked = walk(reader, at, part);
   keep(std::move(block), bytes.size(), from);
   if (at.last.value + 1 == run.from.value && !walked) return std::unexpected(walked.error());

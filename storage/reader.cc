@@ -293,6 +293,10 @@ Result<void> Reader::take_scanned(Making& making, std::unique_ptr<BatchMemory> c
   }
   if (kept.empty()) return {};
   auto& memory = *making.memory;
+  if (kept.size() == chunk->stored.size() && memory.stored.empty()) {
+    memory = std::move(*chunk);
+    return {};
+  }
   if (kept.size() * 2 < chunk->stored.size()) {
     copy_into(memory, kept);
     return {};
