@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "bench/samples.h"
+#include "bench/latencies.h"
 #include "bench/scratch.h"
 #include "esdb/query.h"
 #include "storage/generation.h"
@@ -29,10 +29,6 @@ using storage::TermRef;
 
 constexpr std::uint64_t kStreams = 200'000;
 constexpr std::uint64_t kSeed = 5;
-
-double seconds_since(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
 
 // One generation's events, made before they are measured.
 class Events {
@@ -74,7 +70,7 @@ class Events {
 // The head of a stream, and the next position behind one near the end of a long list.
 void look_up(benchmark::State& state, const storage::Environment& environment,
              storage::IndexHealth& health, Events& made, std::uint64_t last) {
-  Samples heads, seeks;
+  Latencies heads, seeks;
   for (std::size_t i = 0; i < scaled(20'000); ++i) {
     const auto name = made.random_stream();
     auto begin = Clock::now();

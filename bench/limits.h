@@ -1,23 +1,24 @@
-// What this machine can do at best, measured in the run that uses it: the denominators.
+// Limits: what this machine does at best, measured when it is asked: the denominators of every
+// ratio.
 #pragma once
 
-#include <benchmark/benchmark.h>
-
-#include <cstddef>
 #include <string>
+#include <vector>
 
-#include "bench/samples.h"
+#include "bench/latencies.h"
 
 namespace esdb::bench {
 
-// Durable writes of one 4 KiB block one after another, as the log makes them: O_DIRECT and
-// RWF_DSYNC into preallocated, zeroed space of a file in `directory`.
-Samples raw_durable_writes(const std::string& directory, std::size_t count);
+struct Limit {
+  std::string name;
+  double value = 0;
+  std::string unit;       // "us", "GB/s", "reads/s"
+  Latencies latencies{};  // where it is about single calls
+};
 
-// Round trips of 256 bytes over a Unix socket between two threads, blocking reads and writes.
-Samples raw_echo(std::size_t count);
-
-// Tells both medians beside what a benchmark counts: raw_us and echo_us.
-void tell_limits(benchmark::State& state, const std::string& directory);
+// All of them on the disk that holds `directory`, each for `time`; takes `space` bytes there
+// meanwhile.
+std::vector<Limit> measure_limits(const std::string& directory, std::size_t space,
+                                  Clock::duration time);
 
 }  // namespace esdb::bench

@@ -22,9 +22,9 @@ class Neighbour {
   std::jthread thread_;
 };
 
-// A neighbour where a benchmark's argument asks for one.
-inline std::unique_ptr<Neighbour> neighbour_of(std::int64_t argument) {
-  return argument != 0 ? std::make_unique<Neighbour>() : nullptr;
+// A neighbour where one is wanted.
+inline std::unique_ptr<Neighbour> neighbour_of(bool wanted) {
+  return wanted ? std::make_unique<Neighbour>() : nullptr;
 }
 
 }  // namespace esdb::bench

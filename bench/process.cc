@@ -7,28 +7,36 @@
 
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <fstream>
 #include <thread>
 
+#include "bench/failure.h"
 #include "esdb/event_store.h"
 
 namespace esdb::bench {
+namespace {
+
+constexpr int kPatience = 6'000;  // tries of 10 ms
+
+}  // namespace
 
 Process::Process(const std::vector<std::string>& arguments) {
   std::vector<char*> argv;
   for (const auto& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
-  if (::posix_spawn(&pid_, argv.front(), nullptr, nullptr, argv.data(), environ) != 0) {
-    std::perror(argv.front());
-    std::exit(1);
-  }
+  errno = ::posix_spawn(&pid_, argv.front(), nullptr, nullptr, argv.data(), environ);
+  if (errno != 0) fail(arguments.front());
 }
 
 Process::~Process() {
   if (pid_ <= 0) return;
   ::kill(pid_, SIGTERM);
-  wait();
+  for (int tries = 0; tries < kPatience; ++tries) {
+    if (::waitpid(pid_, nullptr, WNOHANG) != 0) return;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  std::fprintf(stderr, "process %d does not end, and is killed\n", static_cast<int>(pid_));
+  kill();
 }
 
 int Process::wait() {
@@ -40,9 +48,12 @@ int Process::wait() {
 
 void Process::wait_for_success(const char* what) {
   const int code = wait();
-  if (code == 0) return;
-  std::fprintf(stderr, "%s ended with %d\n", what, code);
-  std::exit(1);
+  if (code != 0) throw MeasurementFailed(std::string(what) + " ended with " + std::to_string(code));
+}
+
+void Process::kill() {
+  ::kill(pid_, SIGKILL);
+  wait();
 }
 
 std::size_t Process::anonymous_bytes() const {
@@ -59,26 +70,25 @@ std::size_t Process::anonymous_bytes() const {
 
 namespace {
 
-std::vector<std::string> server_arguments(const std::string& directory, const std::string& socket,
+std::vector<std::string> server_arguments(const std::string& directory, const std::string& listen,
                                           const std::vector<std::string>& more) {
-  std::vector<std::string> arguments{ESDB_SERVER_PROGRAM, "--data",      directory, "--listen",
-                                     "unix:" + socket,    "--log-level", "warning"};
+  std::vector<std::string> arguments{ESDB_SERVER_PROGRAM, "--data", directory, "--listen", listen,
+                                     "--log-level",       "warning"};
   arguments.insert(arguments.end(), more.begin(), more.end());
   return arguments;
 }
 
 }  // namespace
 
-ServerProcess::ServerProcess(const std::string& directory, const std::string& socket,
-                             const std::vector<std::string>& more)
-    : process_(server_arguments(directory, socket, more)) {
-  for (int tries = 0; tries < 200; ++tries) {
-    auto store = open("unix:" + socket, {.timeout = std::chrono::milliseconds(500)});
+ServerProcess::ServerProcess(const std::string& directory, const std::string& listen,
+                             const std::string& url, const std::vector<std::string>& more)
+    : process_(server_arguments(directory, listen, more)) {
+  for (int tries = 0; tries < 2000; ++tries) {
+    auto store = open(url, {.timeout = std::chrono::milliseconds(500)});
     if (store && (*store)->statistics()) return;
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
-  std::fprintf(stderr, "esdb-server did not come up on %s\n", socket.c_str());
-  std::exit(1);
+  throw MeasurementFailed("esdb-server did not come up on " + listen);
 }
 
 }  // namespace esdb::bench

@@ -1,0 +1,275 @@
+#include "bench/append_load.h"
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <string>
+
+namespace esdb::bench {
+namespace {
+
+class Caller;
+
+// What the callers of one load share.
+//
+// A store refuses what is more than its queue holds. Whoever is refused waits for somebody else's
+// answer, and then sends the same again.
+class Round {
+ public:
+  Round(const Amount& amount, std::size_t callers) : amount_(amount), running_(callers) {}
+  void begin() { begin_ = Clock::now(); }
+
+  // Whether one more is to be made. The first of each caller always is.
+  bool take(bool is_first) {
+    const auto taken = taken_.fetch_add(1, std::memory_order_relaxed);
+    if (failed_.load(std::memory_order_relaxed)) return false;
+    if (is_first) return true;
+    const bool in_time = amount_.time.count() == 0 || Clock::now() - begin_ < amount_.time;
+    return in_time && (amount_.count == 0 || taken < amount_.count);
+  }
+  void fail(const Error& error) {
+    const std::lock_guard lock(mutex_);
+    if (!error_) error_ = error;
+    failed_ = true;
+  }
+  void leave() {
+    // Under the lock, because whoever waits takes everything down.
+    const std::lock_guard lock(mutex_);
+    if (--running_ == 0) all_left_.notify_one();
+  }
+  void sent() { ++in_flight_; }
+  // One less waits for its answer: the refused caller that may send again, if there is one.
+  Caller* answered() {
+    --in_flight_;
+    return refused_count_ > 0 ? next_refused() : nullptr;
+  }
+  // The same for one that was refused itself: it may be told to send again at once, when nobody is
+  // left whose answer it could wait for.
+  Caller* refused(Caller& caller) {
+    {
+      const std::lock_guard lock(mutex_);
+      refused_.push_back(&caller);
+      ++refused_count_;
+    }
+    return --in_flight_ == 0 ? next_refused() : nullptr;
+  }
+  void wait() {
+    std::unique_lock lock(mutex_);
+    all_left_.wait(lock, [this] { return running_ == 0; });
+  }
+  double taken() const { return seconds_since(begin_); }
+  const std::optional<Error>& error() const { return error_; }
+
+ private:
+  Caller* next_refused() {
+    const std::lock_guard lock(mutex_);
+    if (refused_.empty()) return nullptr;
+    auto* caller = refused_.back();
+    refused_.pop_back();
+    --refused_count_;
+    return caller;
+  }
+
+  const Amount amount_;
+  Clock::time_point begin_{};
+  std::atomic<std::uint64_t> taken_{0};
+  std::atomic<bool> failed_{false};
+  std::atomic<std::size_t> in_flight_{0}, refused_count_{0};
+  std::mutex mutex_;
+  std::vector<Caller*> refused_;
+  std::condition_variable all_left_;
+  std::size_t running_;
+  std::optional<Error> error_;
+};
+
+class Caller {
+ public:
+  Caller(EventStore& store, const AppendLoad& load, std::size_t number, Round& round)
+      : store_(store),
+        author_(own_shape(load, number), load.seed * 1'000'003 + number),
+        number_(number),
+        condition_(load.condition == Condition::kUnchanged && number % 2 == 0 ? Condition::kNone
+                                                                              : load.condition),
+        round_(round) {}
+
+  // Where its appends stand upon: what is in the store already.
+  Result<void> prepare() {
+    if (condition_ == Condition::kVersion) {
+      auto info = store_.stream_info(stream_name(kFirstOwnStream + number_));
+      if (!info) return std::unexpected(info.error());
+      version_ = info->version;
+    } else if (condition_ == Condition::kUnchanged) {
+      auto statistics = store_.statistics();
+      if (!statistics) return std::unexpected(statistics.error());
+      seen_ = statistics->durable;
+    }
+    return {};
+  }
+
+  // One after another, until there are no more to make.
+  void block() {
+    for (bool is_first = true; round_.take(is_first); is_first = false) {
+      auto append = encode();
+      if (!append) return round_.fail(append.error());
+      begun_ = Clock::now();
+      auto appended = store_.append(*std::move(append));
+      if (!appended) return round_.fail(appended.error());
+      note(*appended);
+    }
+  }
+
+  void begin() { next(true); }
+
+  Appends told{};
+
+ private:
+  // Streams that only callers with a version write to.
+  static constexpr std::uint64_t kFirstOwnStream = std::uint64_t{1} << 40;
+
+  static Shape own_shape(const AppendLoad& load, std::size_t number) {
+    Shape shape = load.shape;
+    if (load.condition == Condition::kVersion) {
+      shape.streams = 1;
+      shape.first_stream = kFirstOwnStream + number;
+    } else if (load.condition == Condition::kUnchanged && number % 2 == 1) {
+      shape.first_tag += number % shape.tags;
+      shape.tags = 1;
+    }
+    return shape;
+  }
+  Query own_tag() const { return tagged({Tag(author_tag_)}); }
+
+  Result<EncodedAppend> encode() {
+    auto& request = author_.next();
+    if (condition_ == Condition::kVersion) {
+      request.checks.assign(
+          1, Check::stream(request.events.front().stream, Expect::exactly(version_)));
+    } else if (condition_ == Condition::kUnchanged) {
+      author_tag_ = request.events.front().tags.front().text;
+      request.checks.assign(1, Check::unchanged(own_tag(), seen_));
+    }
+    return EncodedAppend::encode(request);
+  }
+
+  void next(bool is_first) {
+    if (!round_.take(is_first)) return round_.leave();
+    auto append = encode();
+    if (!append) return give_up(append.error());
+    begun_ = Clock::now();
+    send(*std::move(append));
+  }
+
+  void send(EncodedAppend append) {
+    append_ = std::move(append);
+    send_again();
+  }
+  void send_again() {
+    round_.sent();
+    store_.append(append_, {}, [this](Result<Appended> appended) {
+      if (!appended && appended.error().code == ErrorCode::kOverloaded) {
+        ++told.refused;
+        resume(round_.refused(*this));
+        return;
+      }
+      resume(round_.answered());
+      if (appended) {
+        note(*appended);
+        next(false);
+      } else if (condition_ == Condition::kUnchanged &&
+                 appended.error().code == ErrorCode::kConflict) {
+        ++told.conflicts;
+        read_on();
+      } else {
+        give_up(appended.error());
+      }
+    });
+  }
+  static void resume(Caller* refused) {
+    if (refused != nullptr) refused->send_again();
+  }
+
+  // Behind a conflict: what is new is read, then the same is tried on top of it.
+  void read_on() {
+    cursor_.emplace(store_.read(own_tag(), {.start = Start::after(seen_)}));
+    next_batch();
+  }
+  void next_batch() {
+    cursor_->next({}, [this](Result<Batch> batch) {
+      if (!batch) return give_up(batch.error());
+      seen_ = batch->considered();
+      if (!batch->finished()) return next_batch();
+      auto append = encode();
+      if (!append) return give_up(append.error());
+      send(*std::move(append));
+    });
+  }
+
+  void note(const Appended& appended) {
+    told.latencies.add(Clock::now() - begun_);
+    ++told.appends;
+    told.events += appended.last.value - appended.first.value + 1;
+    told.last = seen_ = appended.last;
+    version_ = appended.version();
+  }
+  void give_up(const Error& error) {
+    round_.fail(error);
+    round_.leave();
+  }
+
+  EventStore& store_;
+  Author author_;
+  const std::size_t number_;
+  const Condition condition_;
+  Round& round_;
+  EncodedAppend append_;  // what waits for its answer
+  std::string author_tag_;
+  std::optional<Cursor> cursor_;
+  Version version_;
+  Position seen_;
+  Clock::time_point begun_;
+};
+
+}  // namespace
+
+Result<Appends> run(Connections connections, const AppendLoad& load) {
+  const auto count = connections.size() * load.in_flight;
+  Round round(load.amount, count);
+  std::vector<std::unique_ptr<Caller>> callers;
+  for (std::size_t i = 0; i < count; ++i) {
+    auto& store = *connections[i % connections.size()];
+    callers.push_back(std::make_unique<Caller>(store, load, i, round));
+    if (auto prepared = callers.back()->prepare(); !prepared)
+      return std::unexpected(prepared.error());
+  }
+  round.begin();
+  if (count == 1) {
+    callers.front()->block();
+  } else {
+    for (const auto& caller : callers) caller->begin();
+    round.wait();
+  }
+  Appends all{.taken = round.taken()};
+  if (round.error()) return std::unexpected(*round.error());
+  for (const auto& caller : callers) {
+    all.appends += caller->told.appends;
+    all.events += caller->told.events;
+    all.conflicts += caller->told.conflicts;
+    all.refused += caller->told.refused;
+    all.last = std::max(all.last, caller->told.last);
+    all.latencies.merge(caller->told.latencies);
+  }
+  return all;
+}
+
+Result<Appends> run(const std::unique_ptr<EventStore>& store, const AppendLoad& load) {
+  return run(Connections(&store, 1), load);
+}
+
+std::size_t encoded_bytes(const Shape& shape) {
+  Author author(shape, 1);
+  return EncodedAppend::encode(author.next()).value().bytes().size();
+}
+
+}  // namespace esdb::bench

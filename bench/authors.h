@@ -1,0 +1,47 @@
+// Authors: who makes the events of a load, cheaply, so that the store is measured and not they.
+//
+// An event is of the kind the project's figures are told for: a stream of 40 bytes, a type of 17,
+// one tag, JSON. An author keeps one request and changes in it what differs: the texts are copied
+// into room that is there already. Numbers are random, from a seed.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <random>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "esdb/append.h"
+
+namespace esdb::bench {
+
+// "account-" and 32 digits that say nothing about the number: neighbours lie apart.
+std::string stream_name(std::uint64_t number);
+std::string tag_text(std::uint64_t number);  // "customer:" and the number
+inline constexpr std::string_view kTypes[] = {"MoneyWasDeposited", "MoneyWasWithdrawn",
+                                              "AccountWasRenamed", "AccountWasAudited"};
+
+struct Shape {
+  std::size_t events = 1;  // of an append
+  std::size_t data_bytes = 256;
+  // An event goes to one of them at random, and carries one of the tags; 1: to the first.
+  std::uint64_t streams = 1;
+  std::uint64_t first_stream = 0;
+  std::uint64_t tags = 1'000;
+  std::uint64_t first_tag = 0;
+};
+
+class Author {
+ public:
+  Author(const Shape& shape, std::uint64_t seed);
+  // The next events, with new ids; checks stay as they were left.
+  AppendRequest& next();
+
+ private:
+  const Shape shape_;
+  std::mt19937_64 random_;
+  AppendRequest request_;
+};
+
+}  // namespace esdb::bench

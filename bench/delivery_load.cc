@@ -1,0 +1,91 @@
+#include "bench/delivery_load.h"
+
+#include <atomic>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "bench/authors.h"
+
+namespace esdb::bench {
+namespace {
+
+// A stream that no other load writes to.
+constexpr std::uint64_t kProbe = ~std::uint64_t{0};
+
+// Waits for each event of the probe's stream. When it arrived is for the author, who waits for it
+// before the next: one at a time.
+class Subscriber {
+ public:
+  Subscriber(EventStore& store, Version seen)
+      : cursor_(store.subscribe(stream(stream_name(kProbe)), Start::after_version(seen))),
+        thread_([this](const std::stop_token& stop) { receive(stop); }) {}
+
+  // When the event of that version came; nothing when the subscription failed.
+  std::optional<Clock::time_point> arrival_of(Version version) {
+    for (auto got = arrived_.load(); got < version.value; got = arrived_.load()) {
+      arrived_.wait(got);
+    }
+    if (failed_) return std::nullopt;
+    return at_;
+  }
+  const std::optional<Error>& error() const { return error_; }
+
+ private:
+  void receive(const std::stop_token& stop) {
+    for (;;) {
+      auto batch = cursor_.next({.stop = stop});
+      const auto now = Clock::now();
+      if (!batch) {
+        error_ = batch.error();
+        failed_ = true;
+        arrived_.store(kNever);
+        arrived_.notify_all();
+        return;
+      }
+      for (const auto event : *batch) {
+        at_ = now;
+        arrived_.store(event.version().value);
+        arrived_.notify_all();
+      }
+    }
+  }
+
+  static constexpr std::uint64_t kNever = ~std::uint64_t{0} - 1;
+
+  Cursor cursor_;
+  Clock::time_point at_;  // published by arrived_
+  std::atomic<std::uint64_t> arrived_{0};
+  std::optional<Error> error_;  // published by failed_
+  std::atomic<bool> failed_{false};
+  std::jthread thread_;
+};
+
+}  // namespace
+
+Result<Deliveries> run(EventStore& author, EventStore& subscriber, const DeliveryLoad& load) {
+  auto info = author.stream_info(stream_name(kProbe));
+  if (!info) return std::unexpected(info.error());
+  auto version = info->version;
+  Deliveries told;
+  Subscriber receiver(subscriber, version);
+  Author events({.first_stream = kProbe}, 1);
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));  // until it waits
+  const auto begin = Clock::now();
+  for (std::uint64_t made = 0; made < load.amount.count || load.amount.count == 0; ++made) {
+    if (made > 0 && load.amount.time.count() > 0 && Clock::now() - begin >= load.amount.time) break;
+    std::this_thread::sleep_for(load.pause);
+    auto append = EncodedAppend::encode(events.next());
+    if (!append) return std::unexpected(append.error());
+    const auto asked = Clock::now();
+    auto appended = author.append(*std::move(append));
+    if (!appended) return std::unexpected(appended.error());
+    told.appends.add(Clock::now() - asked);
+    const auto arrived = receiver.arrival_of(appended->version());
+    if (!arrived) return std::unexpected(*receiver.error());
+    told.deliveries.add(*arrived - asked);
+  }
+  return told;
+}
+
+}  // namespace esdb::bench

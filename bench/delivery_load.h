@@ -1,0 +1,26 @@
+// From append to delivery: one event at a time is appended, and a live subscriber, on a connection
+// of its own, waits for it.
+#pragma once
+
+#include <cstdint>
+
+#include "bench/append_load.h"
+#include "bench/latencies.h"
+#include "esdb/event_store.h"
+
+namespace esdb::bench {
+
+struct DeliveryLoad {
+  Clock::duration pause = std::chrono::milliseconds(1);  // before each append: at rest
+  Amount amount{};                                       // of appends
+};
+
+struct Deliveries {
+  Latencies appends{};     // until the answer
+  Latencies deliveries{};  // from the same call until the subscriber has the event
+};
+
+// Both may be the same store, where it is in this process.
+Result<Deliveries> run(EventStore& author, EventStore& subscriber, const DeliveryLoad& load);
+
+}  // namespace esdb::bench
