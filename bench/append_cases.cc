@@ -24,6 +24,8 @@ std::string_view to_string(Condition condition) {
       return "version";
     case Condition::kUnchanged:
       return "unchanged";
+    case Condition::kHead:
+      return "head";
   }
   return {};
 }

@@ -90,6 +90,8 @@ class Caller {
       : store_(store),
         author_(own_shape(load, number), load.seed * 1'000'003 + number),
         number_(number),
+        checked_tags_(load.checked_tags),
+        random_(load.seed + number),
         condition_(load.condition == Condition::kUnchanged && number % 2 == 0 ? Condition::kNone
                                                                               : load.condition),
         round_(round) {}
@@ -100,7 +102,7 @@ class Caller {
       auto info = store_.stream_info(stream_name(kFirstOwnStream + number_));
       if (!info) return std::unexpected(info.error());
       version_ = info->version;
-    } else if (condition_ == Condition::kUnchanged) {
+    } else if (condition_ == Condition::kUnchanged || condition_ == Condition::kHead) {
       auto statistics = store_.statistics();
       if (!statistics) return std::unexpected(statistics.error());
       seen_ = statistics->durable;
@@ -148,6 +150,9 @@ class Caller {
           1, Check::stream(request.events.front().stream, Expect::exactly(version_)));
     } else if (condition_ == Condition::kUnchanged) {
       author_tag_ = request.events.front().tags.front().text;
+      request.checks.assign(1, Check::unchanged(own_tag(), seen_));
+    } else if (condition_ == Condition::kHead) {
+      author_tag_ = tag_text(random_() % checked_tags_);
       request.checks.assign(1, Check::unchanged(own_tag(), seen_));
     }
     return EncodedAppend::encode(request);
@@ -221,6 +226,8 @@ class Caller {
   EventStore& store_;
   Author author_;
   const std::size_t number_;
+  const std::uint64_t checked_tags_;
+  std::mt19937_64 random_;
   const Condition condition_;
   Round& round_;
   EncodedAppend append_;  // what waits for its answer

@@ -31,13 +31,16 @@ enum class Condition : std::uint8_t {
   kUnchanged,  // every other caller: nothing with its tag since its last answer, while others write
                // that tag, too. A conflict is answered as an application would: it reads on, and
                // appends again
+  kHead,       // nothing with one of `checked_tags` at random since its last answer; nobody writes
+               // them
 };
 
 struct AppendLoad {
   Shape shape{};
   Condition condition = Condition::kNone;
-  std::size_t in_flight = 1;  // callers on each connection
-  Amount amount{};            // of appends
+  std::size_t in_flight = 1;       // callers on each connection
+  Amount amount{};                 // of appends
+  std::uint64_t checked_tags = 1;  // kHead
   std::uint64_t seed = 1;
 };
 

@@ -175,6 +175,7 @@ double read_bandwidth(const ZeroedFile& file, PageCache cache, Clock::duration t
 RandomReads random_reads(std::span<const std::string> paths, std::size_t readers, PageCache cache,
                          Clock::duration time) {
   const Blocks blocks(paths, cache);
+  const TouchedMemory memory(readers * kUnitBytes);
   std::vector<Latencies> latencies(readers);
   std::vector<std::exception_ptr> failures(readers);
   const auto begin = Clock::now();
@@ -183,11 +184,11 @@ RandomReads random_reads(std::span<const std::string> paths, std::size_t readers
     for (std::size_t reader = 0; reader < readers; ++reader)
       threads.emplace_back([&, reader] {
         try {
-          const TouchedMemory memory(kUnitBytes);
+          std::byte* const into = memory.data() + reader * kUnitBytes;
           std::mt19937_64 random(reader + 1);
           while (Clock::now() - begin < time) {
             const auto asked = Clock::now();
-            blocks.read(random() % blocks.count(), memory.data());
+            blocks.read(random() % blocks.count(), into);
             latencies[reader].add(Clock::now() - asked);
           }
         } catch (...) {

@@ -1,11 +1,12 @@
 #include "bench/quiet.h"
 
 #include <dirent.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cctype>
+#include <cmath>
+#include <cstdlib>
 #include <fstream>
 #include <optional>
 #include <sstream>
@@ -19,15 +20,6 @@ constexpr pid_t kKernelThreads = 2;  // their parent
 double seconds_of_ticks(std::uint64_t ticks) {
   return static_cast<double>(ticks) / static_cast<double>(::sysconf(_SC_CLK_TCK));
 }
-double seconds_of(const timeval& time) {
-  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
-}
-double cpu_of(int who) {
-  rusage usage{};
-  ::getrusage(who, &usage);
-  return seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime);
-}
-
 struct ProcessTime {
   pid_t parent = 0;
   double cpu = 0;  // its own, and that of children it has waited for
@@ -50,17 +42,31 @@ std::optional<ProcessTime> process_time(const std::string& pid) {
   return time;
 }
 
-double kernel_threads() {
+// Of every process that is somebody else's. A sum: what a process did goes over to whoever waited
+// for it.
+double others_cpu(const std::vector<pid_t>& ours) {
   double cpu = 0;
   DIR* processes = ::opendir("/proc");
   if (processes == nullptr) return 0;
   while (const dirent* entry = ::readdir(processes)) {
     if (!std::isdigit(static_cast<unsigned char>(entry->d_name[0]))) continue;
+    const pid_t pid = std::atoi(entry->d_name);
+    if (pid == ::getpid() || pid == kKernelThreads || std::ranges::count(ours, pid) > 0) continue;
     const auto time = process_time(entry->d_name);
-    if (time && time->parent == kKernelThreads) cpu += time->cpu;
+    if (time && time->parent != kKernelThreads && time->parent != ::getpid()) cpu += time->cpu;
   }
   ::closedir(processes);
   return cpu;
+}
+
+double stolen_cpu() {
+  std::ifstream file("/proc/stat");
+  std::string word;
+  // user nice system idle iowait irq softirq steal
+  std::uint64_t times[8] = {};
+  file >> word;
+  for (auto& time : times) file >> time;
+  return seconds_of_ticks(times[7]);
 }
 
 template <class Value>
@@ -76,20 +82,7 @@ double median_of(const std::vector<Run>& runs, Value value) {
 }  // namespace
 
 Watch::Seen Watch::look(const std::vector<pid_t>& ours) {
-  Seen seen;
-  std::ifstream file("/proc/stat");
-  std::string word;
-  // user nice system idle iowait irq softirq steal; guest time is in user time already
-  std::uint64_t times[8] = {};
-  file >> word;
-  for (auto& time : times) file >> time;
-  seen.idle = seconds_of_ticks(times[3] + times[4]);
-  seen.stolen = seconds_of_ticks(times[7]);
-  seen.ours = seconds_of_ticks(times[5] + times[6]) + kernel_threads() + cpu_of(RUSAGE_SELF) +
-              cpu_of(RUSAGE_CHILDREN);
-  for (const auto pid : ours)
-    if (const auto time = process_time(std::to_string(pid))) seen.ours += time->cpu;
-  return seen;
+  return {.others = others_cpu(ours), .stolen = stolen_cpu()};
 }
 
 void Watch::begin(std::vector<pid_t> ours) {
@@ -103,14 +96,13 @@ Disturbance Watch::end() {
   if (std::exchange(ended_, true)) return disturbance_;
   const auto elapsed = seconds_since(begun_);
   const auto after = look(ours_);
-  const auto cpus = static_cast<double>(::sysconf(_SC_NPROCESSORS_ONLN));
-  const auto stolen = after.stolen - before_.stolen;
-  const auto busy = elapsed * cpus - (after.idle - before_.idle) - stolen;
-  // Times are counted in ticks of 10 ms, CPU by CPU.
-  const auto unsure = 0.01 * cpus;
-  const auto others = busy - (after.ours - before_.ours) - unsure;
-  disturbance_ = {.others = std::max(0.0, others / elapsed),
-                  .stolen = std::max(0.0, (stolen - unsure) / elapsed)};
+  // Times are counted in ticks of 10 ms.
+  const auto share = [elapsed](double before, double now) {
+    constexpr double kUnsure = 0.02;
+    return std::max(0.0, now - before - kUnsure) / elapsed;
+  };
+  disturbance_ = {.others = share(before_.others, after.others),
+                  .stolen = share(before_.stolen, after.stolen)};
   return disturbance_;
 }
 

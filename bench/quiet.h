@@ -1,8 +1,10 @@
 // Whether a measurement had the machine to itself, and repetitions of it until it had.
 //
-// What the CPUs did is what they were not idle for; what this process, its children, the processes
-// named and the kernel's own threads did of that is ours. The rest was others', or was stolen by
-// the host. A neighbour in the same guest also shows as stalls of one scheduler tick.
+// Others are all processes but this one, its children, those named and the kernel's own threads:
+// what they computed, children they waited for included, is summed up before and behind. (What the
+// CPUs were not idle for says less: interrupts of 10,000 writes a second are several per cent, and
+// nobody's.) What the host stole is counted by the kernel. A neighbour in the same guest also shows
+// as stalls of one scheduler tick.
 #pragma once
 
 #include <sys/types.h>
@@ -31,11 +33,9 @@ class Watch {
   Disturbance end();
 
  private:
-  struct Seen {
-    double all = 0;   // seconds of CPU, all of them together, idle ones included
-    double idle = 0;  // waiting for I/O included
+  struct Seen {  // seconds of CPU
+    double others = 0;
     double stolen = 0;
-    double ours = 0;  // kernel threads and interrupts included
   };
   static Seen look(const std::vector<pid_t>& ours);
 

@@ -3,7 +3,6 @@
 #include <benchmark/benchmark.h>
 
 #include <cstdio>
-#include <cstdlib>
 #include <exception>
 #include <utility>
 
@@ -52,10 +51,13 @@ void tell(benchmark::State& state, const Case& one, const Repeated& repeated) {
   state.SetLabel(label_of(one));
 }
 
-void run_case(benchmark::State& state, const Case& one) {
+// False: it failed.
+bool run_case(benchmark::State& state, const Case& one) {
   // A smoke run says nothing about speed: once is enough.
   const Patience patience = {.runs = is_smoke_run() ? 1 : one.runs,
-                             .tries = is_smoke_run() ? 1 : one.runs * 3};
+                             .tries = is_smoke_run()  ? 1
+                                      : one.tries > 0 ? one.tries
+                                                      : one.runs * 3};
   for (auto _ : state) {
     try {
       const auto begin = Clock::now();
@@ -65,10 +67,12 @@ void run_case(benchmark::State& state, const Case& one) {
     } catch (const NotHere& why) {
       state.SkipWithError(why.what());
     } catch (const std::exception& failure) {
+      state.SkipWithError(failure.what());
       std::fprintf(stderr, "%s: %s\n", one.name.c_str(), failure.what());
-      std::exit(1);
+      return false;
     }
   }
+  return true;
 }
 
 }  // namespace
@@ -78,14 +82,19 @@ int Suite::run(int argc, char** argv) {
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   for (const auto& one : cases_)
     benchmark::RegisterBenchmark(one.name.c_str(),
-                                 [&one](benchmark::State& state) { run_case(state, one); })
+                                 [this, &one](benchmark::State& state) {
+                                   if (failed_)
+                                     state.SkipWithError("a case before it failed");
+                                   else
+                                     failed_ = !run_case(state, one);
+                                 })
         ->Iterations(1)
         ->UseManualTime()
         ->Unit(benchmark::kMillisecond);
   Reporter reporter;
   benchmark::RunSpecifiedBenchmarks(&reporter);
   benchmark::Shutdown();
-  return 0;
+  return failed_ ? 1 : 0;
 }
 
 }  // namespace esdb::bench

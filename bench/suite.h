@@ -40,6 +40,7 @@ struct Case {
   // begins.
   std::function<Measurement()> prepare;
   std::size_t runs = 3;
+  std::size_t tries = 0;  // 0: three times as many
 };
 
 // Thrown by prepare() or a run: the case cannot be measured here, and why.
@@ -50,11 +51,13 @@ struct NotHere : std::runtime_error {
 class Suite {
  public:
   void add(Case one) { cases_.push_back(std::move(one)); }
-  // Runs what the command line asks for, and gives main()'s answer.
+  // Runs what the command line asks for, and gives main()'s answer. A case that fails ends it: what
+  // was measured behind it would not be believed.
   int run(int argc, char** argv);
 
  private:
   std::vector<Case> cases_;
+  bool failed_ = false;
 };
 
 }  // namespace esdb::bench
