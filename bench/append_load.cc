@@ -22,12 +22,12 @@ class Round {
   void begin() { begin_ = Clock::now(); }
 
   // Whether one more is to be made. The first of each caller always is.
-  bool take(bool is_first) {
-    const auto taken = taken_.fetch_add(1, std::memory_order_relaxed);
+  bool take(bool is_first, Clock::time_point now) {
     if (failed_.load(std::memory_order_relaxed)) return false;
-    if (is_first) return true;
-    const bool in_time = amount_.time.count() == 0 || Clock::now() - begin_ < amount_.time;
-    return in_time && (amount_.count == 0 || taken < amount_.count);
+    const bool in_count =
+        amount_.count == 0 || taken_.fetch_add(1, std::memory_order_relaxed) < amount_.count;
+    const bool in_time = amount_.time.count() == 0 || now - begin_ < amount_.time;
+    return is_first || (in_count && in_time);
   }
   void fail(const Error& error) {
     const std::lock_guard lock(mutex_);
@@ -84,14 +84,16 @@ class Round {
   std::optional<Error> error_;
 };
 
+// It counts in what its connection has told, whose completions all run on one thread.
 class Caller {
  public:
-  Caller(EventStore& store, const AppendLoad& load, std::size_t number, Round& round)
+  Caller(EventStore& store, const AppendLoad& load, std::size_t number, Round& round, Appends& told)
       : store_(store),
+        told_(told),
         author_(own_shape(load, number), load.seed * 1'000'003 + number),
         number_(number),
         checked_tags_(load.checked_tags),
-        random_(load.seed + number),
+        numbers_(load.seed + number),
         condition_(load.condition == Condition::kUnchanged && number % 2 == 0 ? Condition::kNone
                                                                               : load.condition),
         round_(round) {}
@@ -112,19 +114,19 @@ class Caller {
 
   // One after another, until there are no more to make.
   void block() {
-    for (bool is_first = true; round_.take(is_first); is_first = false) {
+    auto now = Clock::now();
+    for (bool is_first = true; round_.take(is_first, now); is_first = false) {
       auto append = encode();
       if (!append) return round_.fail(append.error());
       begun_ = Clock::now();
       auto appended = store_.append(*std::move(append));
+      now = Clock::now();
       if (!appended) return round_.fail(appended.error());
-      note(*appended);
+      note(*appended, now);
     }
   }
 
-  void begin() { next(true); }
-
-  Appends told{};
+  void begin() { next(true, Clock::now()); }
 
  private:
   // Streams that only callers with a version write to.
@@ -146,23 +148,26 @@ class Caller {
   Result<EncodedAppend> encode() {
     auto& request = author_.next();
     if (condition_ == Condition::kVersion) {
-      request.checks.assign(
-          1, Check::stream(request.events.front().stream, Expect::exactly(version_)));
+      if (request.checks.empty())
+        request.checks.push_back(Check::stream(request.events.front().stream, Expect::any()));
+      request.checks.front().expect = Expect::exactly(version_);
     } else if (condition_ == Condition::kUnchanged) {
       author_tag_ = request.events.front().tags.front().text;
-      request.checks.assign(1, Check::unchanged(own_tag(), seen_));
+      if (request.checks.empty()) request.checks.push_back(Check::unchanged(own_tag(), seen_));
+      request.checks.front().after = seen_;
     } else if (condition_ == Condition::kHead) {
-      author_tag_ = tag_text(random_() % checked_tags_);
+      author_tag_ = tag_text(numbers_() % checked_tags_);
       request.checks.assign(1, Check::unchanged(own_tag(), seen_));
     }
     return EncodedAppend::encode(request);
   }
 
-  void next(bool is_first) {
-    if (!round_.take(is_first)) return round_.leave();
+  // `now`: when the answer to the one before came.
+  void next(bool is_first, Clock::time_point now) {
+    if (!round_.take(is_first, now)) return round_.leave();
+    begun_ = now;
     auto append = encode();
     if (!append) return give_up(append.error());
-    begun_ = Clock::now();
     send(*std::move(append));
   }
 
@@ -174,17 +179,18 @@ class Caller {
     round_.sent();
     store_.append(append_, {}, [this](Result<Appended> appended) {
       if (!appended && appended.error().code == ErrorCode::kOverloaded) {
-        ++told.refused;
+        ++told_.refused;
         resume(round_.refused(*this));
         return;
       }
       resume(round_.answered());
       if (appended) {
-        note(*appended);
-        next(false);
+        const auto now = Clock::now();
+        note(*appended, now);
+        next(false, now);
       } else if (condition_ == Condition::kUnchanged &&
                  appended.error().code == ErrorCode::kConflict) {
-        ++told.conflicts;
+        ++told_.conflicts;
         read_on();
       } else {
         give_up(appended.error());
@@ -211,11 +217,11 @@ class Caller {
     });
   }
 
-  void note(const Appended& appended) {
-    told.latencies.add(Clock::now() - begun_);
-    ++told.appends;
-    told.events += appended.last.value - appended.first.value + 1;
-    told.last = seen_ = appended.last;
+  void note(const Appended& appended, Clock::time_point now) {
+    told_.latencies.add(now - begun_);
+    ++told_.appends;
+    told_.events += appended.last.value - appended.first.value + 1;
+    told_.last = seen_ = appended.last;
     version_ = appended.version();
   }
   void give_up(const Error& error) {
@@ -224,10 +230,11 @@ class Caller {
   }
 
   EventStore& store_;
+  Appends& told_;
   Author author_;
   const std::size_t number_;
   const std::uint64_t checked_tags_;
-  std::mt19937_64 random_;
+  Numbers numbers_;
   const Condition condition_;
   Round& round_;
   EncodedAppend append_;  // what waits for its answer
@@ -243,10 +250,11 @@ class Caller {
 Result<Appends> run(Connections connections, const AppendLoad& load) {
   const auto count = connections.size() * load.in_flight;
   Round round(load.amount, count);
+  std::vector<Appends> told(connections.size());
   std::vector<std::unique_ptr<Caller>> callers;
   for (std::size_t i = 0; i < count; ++i) {
-    auto& store = *connections[i % connections.size()];
-    callers.push_back(std::make_unique<Caller>(store, load, i, round));
+    const auto at = i % connections.size();
+    callers.push_back(std::make_unique<Caller>(*connections[at], load, i, round, told[at]));
     if (auto prepared = callers.back()->prepare(); !prepared)
       return std::unexpected(prepared.error());
   }
@@ -259,13 +267,13 @@ Result<Appends> run(Connections connections, const AppendLoad& load) {
   }
   Appends all{.taken = round.taken()};
   if (round.error()) return std::unexpected(*round.error());
-  for (const auto& caller : callers) {
-    all.appends += caller->told.appends;
-    all.events += caller->told.events;
-    all.conflicts += caller->told.conflicts;
-    all.refused += caller->told.refused;
-    all.last = std::max(all.last, caller->told.last);
-    all.latencies.merge(caller->told.latencies);
+  for (const auto& each : told) {
+    all.appends += each.appends;
+    all.events += each.events;
+    all.conflicts += each.conflicts;
+    all.refused += each.refused;
+    all.last = std::max(all.last, each.last);
+    all.latencies.merge(each.latencies);
   }
   return all;
 }

@@ -41,7 +41,7 @@ struct AppendLoad {
   std::size_t in_flight = 1;       // callers on each connection
   Amount amount{};                 // of appends
   std::uint64_t checked_tags = 1;  // kHead
-  std::uint64_t seed = 1;
+  std::uint64_t seed = kSeed;
 };
 
 struct Appends {
@@ -49,7 +49,7 @@ struct Appends {
   std::uint64_t refused = 0;  // sent again, because the store had no room for it just then
   double taken = 0;           // seconds
   Position last{};            // of all that was written
-  Latencies latencies{};
+  Latencies latencies{};      // of one caller alone without encoding, else with it
   double appends_per_second() const { return static_cast<double>(appends) / taken; }
   double events_per_second() const { return static_cast<double>(events) / taken; }
 };

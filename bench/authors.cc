@@ -36,6 +36,8 @@ void set_tag(std::string& text, std::uint64_t number) {
 
 }  // namespace
 
+std::uint64_t Numbers::operator()() { return scattered(state_++); }
+
 std::string stream_name(std::uint64_t number) {
   std::string text;
   set_stream(text, number);
@@ -47,7 +49,7 @@ std::string tag_text(std::uint64_t number) {
   return text;
 }
 
-Author::Author(const Shape& shape, std::uint64_t seed) : shape_(shape), random_(seed) {
+Author::Author(const Shape& shape, std::uint64_t seed) : shape_(shape), numbers_(seed) {
   constexpr std::string_view kBegin = R"({"text":")", kEnd = R"("})";
   std::string data(kBegin);
   if (shape.data_bytes > kBegin.size() + kEnd.size())
@@ -63,7 +65,7 @@ Author::Author(const Shape& shape, std::uint64_t seed) : shape_(shape), random_(
 
 AppendRequest& Author::next() {
   for (auto& event : request_.events) {
-    const auto number = random_();
+    const auto number = numbers_();
     if (shape_.streams > 1) set_stream(event.stream, shape_.first_stream + number % shape_.streams);
     event.type = kTypes[number >> 62];
     set_tag(event.tags.front().text, shape_.first_tag + (number >> 20) % shape_.tags);

@@ -22,7 +22,7 @@ TEST(Latencies, NothingMeasuredIsZero) {
   EXPECT_EQ(latencies.max(), 0);
 }
 
-TEST(Latencies, PercentilesAreWithinOnePerCentOfTheSortedValues) {
+TEST(Latencies, PercentilesAreWithinHalfAPerCentOfTheSortedValues) {
   std::mt19937_64 random(kSeed);
   std::vector<double> ns;
   Latencies latencies;
@@ -36,7 +36,7 @@ TEST(Latencies, PercentilesAreWithinOnePerCentOfTheSortedValues) {
   for (const double share : {0.01, 0.5, 0.9, 0.99, 0.999}) {
     const auto rank =
         static_cast<std::size_t>(std::ceil(share * static_cast<double>(ns.size()))) - 1;
-    EXPECT_NEAR(latencies.percentile(share) * 1000 / ns[rank], 1, 0.01) << share;
+    EXPECT_NEAR(latencies.percentile(share) * 1000 / ns[rank], 1, 0.005) << share;
   }
   EXPECT_EQ(latencies.max() * 1000, ns.back());
 }

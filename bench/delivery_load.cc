@@ -69,7 +69,7 @@ Result<Deliveries> run(EventStore& author, EventStore& subscriber, const Deliver
   auto version = info->version;
   Deliveries told;
   Subscriber receiver(subscriber, version);
-  Author events({.first_stream = kProbe}, 1);
+  Author events({.first_stream = kProbe}, kSeed);
   std::this_thread::sleep_for(std::chrono::milliseconds(50));  // until it waits
   const auto begin = Clock::now();
   for (std::uint64_t made = 0; made < load.amount.count || load.amount.count == 0; ++made) {

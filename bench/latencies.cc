@@ -8,10 +8,10 @@
 namespace esdb::bench {
 namespace {
 
-constexpr unsigned kSubBits = 6;                                  // 64 buckets to a power of two
+constexpr unsigned kSubBits = 7;                                  // 128 buckets to a power of two
 constexpr std::uint64_t kLongest = (std::uint64_t{1} << 40) - 1;  // ns: above 1,000 s
 
-// Below 128 ns a bucket holds one value, above it 2^shift of them.
+// Below 256 ns a bucket holds one value, above it 2^shift of them.
 constexpr unsigned shift_of(std::uint64_t ns) {
   const auto width = static_cast<unsigned>(std::bit_width(ns));
   return width > kSubBits + 1 ? width - kSubBits - 1 : 0;
@@ -30,8 +30,8 @@ constexpr std::uint64_t middle_of(std::size_t bucket) {
   const auto low = (bucket - (shift << kSubBits)) << shift;
   return low + (std::uint64_t{1} << shift) / 2;
 }
-static_assert(bucket_of(127) == 127 && bucket_of(128) == 128 && bucket_of(255) == 191);
-static_assert(bucket_of(middle_of(2'000)) == 2'000 && bucket_of(middle_of(130)) == 130);
+static_assert(bucket_of(255) == 255 && bucket_of(256) == 256 && bucket_of(511) == 383);
+static_assert(bucket_of(middle_of(2'000)) == 2'000 && bucket_of(middle_of(300)) == 300);
 
 }  // namespace
 

@@ -1,8 +1,8 @@
 // Latencies: how long each of many things took, as a full histogram.
 //
-// Buckets are log-linear, 64 to a power of two, from nanoseconds to 1,000 seconds: what is told is
-// within 1 % of what was measured, whatever the number of measurements, and histograms of several
-// threads or runs add up. The longest is kept exactly.
+// Buckets are log-linear, 128 to a power of two, from nanoseconds to 1,000 seconds: what is told is
+// within half a per cent of what was measured, whatever the number of measurements, and histograms
+// of several threads or runs add up. The longest is kept exactly.
 #pragma once
 
 #include <chrono>

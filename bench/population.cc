@@ -30,7 +30,7 @@ const std::string& Population::directory() {
 void Population::fill() const {
   auto store = open(directory_).value();
   std::counting_semaphore<kInFlight> free(kInFlight);
-  Author author({.events = kEventsOfAppend}, 1);
+  Author author({.events = kEventsOfAppend}, kSeed);
   // Whole rounds, so that every stream is as long as the others.
   const auto half = short_streams() * kShort;
   const auto long_half = long_streams() * kLong;

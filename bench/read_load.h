@@ -30,7 +30,7 @@ struct ReadLoad {
   std::size_t in_flight = 0;  // not 0: so many reads at once by completions instead
   std::uint64_t least = 1;    // events of a read: fewer end the load with an error
   Amount amount{};            // of reads
-  std::uint64_t seed = 1;
+  std::uint64_t seed = kSeed;
 };
 
 Result<Reads> run(EventStore& store, const ReadLoad& load);

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <string_view>
 
+#include "bench/authors.h"
 #include "bench/scratch.h"
 
 namespace esdb::bench {
@@ -67,7 +68,8 @@ std::string Reporter::coloured(const char* colour, const std::string& text) cons
 
 bool Reporter::ReportContext(const Context&) {
   is_terminal_ = ::isatty(STDOUT_FILENO) != 0;
-  std::printf("scale %s%s\n", amount_text(scale()).c_str(),
+  std::printf("scale %s, seed %llu%s\n", amount_text(scale()).c_str(),
+              static_cast<unsigned long long>(kSeed),
               is_smoke_run() ? ": a smoke run, its figures say nothing" : "");
   std::printf("%-*s %12s %-10s %12s %7s %-9s %9s %9s %9s %5s %s\n", kNameColumns, "case", "figure",
               "", "limit", "ratio", "goal", "p50 us", "p99 us", "p99.9 us", "runs", "discarded");

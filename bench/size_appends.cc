@@ -49,7 +49,7 @@ Latencies appends_during_commit(const std::unique_ptr<EventStore>& store, const 
   const auto burst = run(store, {.shape = shape,
                                  .in_flight = 16,
                                  .amount = so_many(scaled(kCommitted) / 512 + 1),
-                                 .seed = 1'000 + round})
+                                 .seed = kSeed + 1'000 + round})
                          .value();
   Latencies latencies;
   std::atomic<bool> committed = false;

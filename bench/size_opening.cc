@@ -14,10 +14,9 @@ enum class Pages : std::uint8_t { kKept, kForgotten };
 
 // A store is open when the first conditional append is acknowledged and the first selective read
 // answered.
-Run open_until_ready(SizedStore& sized, Pages pages, Watch& watch) {
+Run open_until_ready(SizedStore& sized, Pages pages, std::mt19937_64& random, Watch& watch) {
   const auto& directory = sized.directory();
   if (pages == Pages::kForgotten) forget_pages(directory);
-  std::mt19937_64 random(static_cast<std::uint64_t>(Clock::now().time_since_epoch().count()));
   const auto name = stream_name(random() % sized.queries().streams());
   watch.begin();
   const auto begin = Clock::now();
@@ -33,9 +32,9 @@ Run open_until_ready(SizedStore& sized, Pages pages, Watch& watch) {
   return {.figure = ready, .more = {{"open_s", opened}, {"until_append_s", appended}}};
 }
 
-Run recovery(SizedStore& sized, Watch& watch) {
+Run recovery(SizedStore& sized, std::mt19937_64& random, Watch& watch) {
   append_and_crash(sized.directory(), sized.events(), scaled(std::chrono::seconds(3)));
-  return open_until_ready(sized, Pages::kKept, watch);
+  return open_until_ready(sized, Pages::kKept, random, watch);
 }
 
 Run rebuild(SizedStore& sized, Watch& watch) {
@@ -62,8 +61,9 @@ void add_open(Suite& suite, const Size& size, Pages pages) {
              .goal = figure_of(1),
              .prepare = [store = size.store, pages]() -> Measurement {
                store->directory();
-               return
-                   [store, pages](Watch& watch) { return open_until_ready(*store, pages, watch); };
+               return [store, pages, random = std::mt19937_64(kSeed)](Watch& watch) mutable {
+                 return open_until_ready(*store, pages, random, watch);
+               };
              },
              .runs = 5});
 }
@@ -79,7 +79,9 @@ void add_opening(Suite& suite, const Size& size) {
              .goal = figure_of(1),
              .prepare = [store = size.store]() -> Measurement {
                store->directory();
-               return [store](Watch& watch) { return recovery(*store, watch); };
+               return [store, random = std::mt19937_64(kSeed)](Watch& watch) mutable {
+                 return recovery(*store, random, watch);
+               };
              }});
   suite.add({.name = size.name() + "/rebuild_index",
              .unit = "events/s",

@@ -6,6 +6,7 @@
 #include <exception>
 #include <utility>
 
+#include "bench/authors.h"
 #include "bench/reporter.h"
 
 namespace esdb::bench {
@@ -80,6 +81,8 @@ bool run_case(benchmark::State& state, const Case& one) {
 int Suite::run(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  benchmark::AddCustomContext("scale", std::to_string(scale()));
+  benchmark::AddCustomContext("seed", std::to_string(kSeed));
   for (const auto& one : cases_)
     benchmark::RegisterBenchmark(one.name.c_str(),
                                  [this, &one](benchmark::State& state) {
