@@ -39,7 +39,7 @@ void add_reads(std::vector<Limit>& limits, const ZeroedFile& file, Clock::durati
                     {}});
   limits.push_back(
       {"reads of 1 MiB, cached", read_bandwidth(file, PageCache::kWarm, time) / kGiga, "GB/s", {}});
-  for (const std::size_t readers : {1, 16}) {
+  for (const std::size_t readers : {1UL, 16UL}) {
     auto reads = random_reads({&file.path(), 1}, readers, PageCache::kAround, time);
     limits.push_back({"random reads of 4 KiB, direct, readers: " + std::to_string(readers),
                       reads.per_second, "reads/s", std::move(reads.latencies)});

@@ -7,6 +7,7 @@
 
 #include <sched.h>
 
+#include <cstddef>
 #include <string_view>
 
 namespace esdb::bench {
@@ -24,7 +25,7 @@ class Pinned {
     if (placement == Placement::kFree) return;
     cpu_set_t one;
     CPU_ZERO(&one);
-    for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu)
+    for (std::size_t cpu = 0; cpu < CPU_SETSIZE; ++cpu)
       if (CPU_ISSET(cpu, &before_)) {
         CPU_SET(cpu, &one);
         break;
