@@ -72,6 +72,7 @@ double stolen_cpu() {
 template <class Value>
 double median_of(const std::vector<Run>& runs, Value value) {
   std::vector<double> values;
+  values.reserve(runs.size());
   for (const auto& run : runs) values.push_back(value(run));
   if (values.empty()) return 0;
   std::ranges::sort(values);
