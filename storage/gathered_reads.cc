@@ -1,5 +1,6 @@
 #include "storage/gathered_reads.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -31,25 +32,51 @@ GatheredReads::Answer GatheredReads::take(std::uint32_t segment, const std::shar
 
 bool GatheredReads::fetch() {
   if (noted_.empty()) return false;
-  for (std::size_t i = 0; i < noted_.size(); ++i) {
+  for (std::size_t from = 0; from < noted_.size();) {
+    const auto count = in_flight_.begin(noted_.size() - from);
+    read_noted(from, count);
+    in_flight_.end(count);
+    from += count;
+  }
+  noted_.clear();
+  return true;
+}
+
+void GatheredReads::read_noted(std::size_t from, std::size_t count) {
+  for (std::size_t i = from; i < from + count; ++i) {
     auto& piece = *noted_[i];
     ring_.read(*piece.file, piece.offset, {piece.bytes.get(), piece.size}, i);
   }
   ring_.submit();
   std::array<Ring::Done, 8> done;
-  for (std::size_t left = noted_.size(); left > 0;) {
+  for (std::size_t left = count; left > 0;) {
     ESDB_CHECK(ring_.wait());
-    const auto count = ring_.reap(done);
-    ESDB_CHECK(count <= left);
-    left -= count;
-    for (std::size_t i = 0; i < count; ++i) {
+    const auto reaped = ring_.reap(done);
+    ESDB_CHECK(reaped <= left);
+    left -= reaped;
+    for (std::size_t i = 0; i < reaped; ++i) {
       auto& piece = *noted_[done[i].token];
       const bool whole = done[i].result == static_cast<std::int64_t>(piece.size);
       piece.state = whole ? Piece::State::kHere : Piece::State::kFailed;
     }
   }
-  noted_.clear();
-  return true;
+}
+
+std::size_t ReadsInFlight::begin(std::size_t wanted) {
+  std::unique_lock lock(mutex_);
+  ended_.wait(lock, [this] { return count_ < most_; });
+  const auto count = std::min(wanted, most_ - count_);
+  count_ += count;
+  return count;
+}
+
+void ReadsInFlight::end(std::size_t count) {
+  {
+    const std::lock_guard lock(mutex_);
+    ESDB_CHECK(count <= count_);
+    count_ -= count;
+  }
+  ended_.notify_all();
 }
 
 std::unique_ptr<Ring> RingPool::take() {

@@ -5,10 +5,15 @@
 //
 // RingPool: rings for it, as many as are in use at the same time.
 //
-// Threads: GatheredReads one; RingPool any.
+// ReadsInFlight: how many reads all of them together have with the device. What is appended
+// meanwhile waits behind them in the device's queue: sixteen readers with a ring full each made it
+// wait for 500 reads.
+//
+// Threads: GatheredReads one; RingPool, ReadsInFlight any.
 // Errors:  none: what could not be fetched is left to be read by itself, which says why.
 #pragma once
 
+#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -24,9 +29,24 @@ namespace esdb::storage {
 
 inline constexpr unsigned kReadsAtOnce = 32;
 
+class ReadsInFlight {
+ public:
+  explicit ReadsInFlight(std::size_t most) : most_(most) {}
+
+  // Waits until any may begin: how many of those wanted.
+  std::size_t begin(std::size_t wanted);
+  void end(std::size_t count);
+
+ private:
+  const std::size_t most_;
+  std::mutex mutex_;
+  std::condition_variable ended_;
+  std::size_t count_ = 0;  // under mutex_
+};
+
 class GatheredReads {
  public:
-  explicit GatheredReads(Ring& ring) : ring_(ring) {}
+  GatheredReads(Ring& ring, ReadsInFlight& in_flight) : ring_(ring), in_flight_(in_flight) {}
   GatheredReads(const GatheredReads&) = delete;
   GatheredReads& operator=(const GatheredReads&) = delete;
 
@@ -51,7 +71,10 @@ class GatheredReads {
     enum class State : std::uint8_t { kNoted, kHere, kFailed } state{};
   };
 
+  void read_noted(std::size_t from, std::size_t count);
+
   Ring& ring_;
+  ReadsInFlight& in_flight_;
   std::map<std::pair<std::uint32_t, std::uint64_t>, Piece> pieces_;
   std::vector<Piece*> noted_;
   bool missed_ = false;
@@ -63,9 +86,11 @@ class RingPool {
 
   std::unique_ptr<Ring> take();  // null: there are none here
   void put_back(std::unique_ptr<Ring> ring);
+  ReadsInFlight& in_flight() { return in_flight_; }
 
  private:
   Io& io_;
+  ReadsInFlight in_flight_{kReadsAtOnce};
   std::mutex mutex_;
   std::vector<std::unique_ptr<Ring>> free_;
   bool none_ = false;

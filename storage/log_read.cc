@@ -26,7 +26,7 @@ class ScatteredReader {
   std::vector<Found> find(std::span<const Position> positions) {
     const LentRing ring(rings_, positions.size() > 1 && is_any_sealed(positions));
     std::optional<GatheredReads> reads;
-    if (ring.get() != nullptr) reads.emplace(*ring.get());
+    if (ring.get() != nullptr) reads.emplace(*ring.get(), rings_.in_flight());
     if (reads) fetch_places(positions, *reads);
     std::vector<Result<BatchFiller::Located>> located;
     located.reserve(positions.size());

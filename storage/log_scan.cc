@@ -108,7 +108,7 @@ std::vector<std::vector<Log::RecentId>> ids_at_once(std::span<SegmentReader> rea
   std::vector<std::vector<Log::RecentId>> ids(readers.size());
   const LentRing ring(rings, readers.size() > 1);
   if (ring.get() == nullptr) return ids;
-  GatheredReads reads(*ring.get());
+  GatheredReads reads(*ring.get(), rings.in_flight());
   std::vector<std::size_t> left(readers.size());
   std::iota(left.begin(), left.end(), std::size_t{0});
   for (int round = 0; round < kRoundsMax && !left.empty(); ++round) {

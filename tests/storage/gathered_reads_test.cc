@@ -3,7 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <atomic>
+#include <chrono>
 #include <random>
+#include <thread>
 
 #include "storage/aligned_bytes.h"
 #include "tests/storage/writer_setup.h"
@@ -29,13 +32,14 @@ struct OneFile {
   MemoryIo memory{};
   FaultyIo io;
   std::unique_ptr<Ring> ring;
+  ReadsInFlight in_flight{kReadsAtOnce};
   std::shared_ptr<File> file{};
   std::array<std::byte, 100> into{};
 };
 
 TEST(GatheredReads, GivesWhatWasMissedOnceItIsFetchedAllTogether) {
   OneFile one;
-  GatheredReads reads(*one.ring);
+  GatheredReads reads(*one.ring, one.in_flight);
   EXPECT_FALSE(reads.fetch()) << "nothing was noted";
   for (std::size_t b = 0; b < 16; ++b)
     EXPECT_EQ(reads.take(1, one.file, b * OneFile::kBlock, one.into), Answer::kMissed);
@@ -55,7 +59,7 @@ TEST(GatheredReads, GivesWhatWasMissedOnceItIsFetchedAllTogether) {
 
 TEST(GatheredReads, MoreOfTheSameIsFetchedAgain) {
   OneFile one;
-  GatheredReads reads(*one.ring);
+  GatheredReads reads(*one.ring, one.in_flight);
   std::array<std::byte, 300> more;
   EXPECT_EQ(reads.take(1, one.file, OneFile::kBlock, one.into), Answer::kMissed);
   EXPECT_EQ(reads.take(1, one.file, OneFile::kBlock, more), Answer::kMissed) << "before a fetch";
@@ -73,7 +77,7 @@ TEST(GatheredReads, MoreOfTheSameIsFetchedAgain) {
 
 TEST(GatheredReads, WhatCannotBeFetchedIsReadAlone) {
   OneFile one;
-  GatheredReads reads(*one.ring);
+  GatheredReads reads(*one.ring, one.in_flight);
   one.io.add({.operation = Operation::kRingRead, .error = EIO});
   EXPECT_EQ(reads.take(1, one.file, 0, one.into), Answer::kMissed);
   EXPECT_EQ(reads.take(1, one.file, 16 * OneFile::kBlock - 50, one.into), Answer::kMissed);
@@ -83,6 +87,33 @@ TEST(GatheredReads, WhatCannotBeFetchedIsReadAlone) {
   EXPECT_EQ(reads.take(1, one.file, 16 * OneFile::kBlock - 50, one.into), Answer::kAlone)
       << "the file ends before it";
   EXPECT_EQ(reads.take(1, one.file, 4096, one.into), Answer::kHere);
+}
+
+TEST(GatheredReads, NeverHasMoreWithTheDeviceThanMayBe) {
+  OneFile one;
+  ReadsInFlight three(3);
+  GatheredReads reads(*one.ring, three);
+  for (std::size_t b = 0; b < 16; ++b)
+    EXPECT_EQ(reads.take(1, one.file, b * OneFile::kBlock, one.into), Answer::kMissed);
+  EXPECT_TRUE(reads.fetch());
+  EXPECT_EQ(one.io.reads_at_once(), 3U);
+  for (std::size_t b = 0; b < 16; ++b) {
+    EXPECT_EQ(reads.take(1, one.file, b * OneFile::kBlock, one.into), Answer::kHere);
+    EXPECT_EQ(one.into.front(), static_cast<std::byte>(b));
+  }
+}
+
+TEST(ReadsInFlight, LetsInWhatThereIsRoomForAndHoldsBackTheRest) {
+  ReadsInFlight in_flight(10);
+  EXPECT_EQ(in_flight.begin(6), 6U);
+  EXPECT_EQ(in_flight.begin(6), 4U);
+  std::atomic<std::size_t> later = 0;
+  std::jthread waits([&] { later = in_flight.begin(5); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_EQ(later, 0U);
+  in_flight.end(4);
+  waits.join();
+  EXPECT_EQ(later, 4U);
 }
 
 TEST(RingPool, LendsARingAgainAndNeverTheSameTwice) {
