@@ -208,7 +208,7 @@ Result<BatchFiller::Located> BatchFiller::locate(SegmentReader& reader, Position
   if (!index) return std::unexpected(index.error());
   auto frame = reader.frame(*index);
   if (!frame) return std::unexpected(frame.error());
-  auto end = reader.content_end();
+  auto end = reader.is_in_memory() ? reader.content_end() : reader.frames_end();
   if (!end) return std::unexpected(end.error());
   const Positions here{position, position};
   if (offset + sizeof(RecordHeader) > *end)

@@ -9,12 +9,18 @@
 #include "storage/segment_file.h"
 
 namespace esdb::storage {
+namespace {
+
+// Shares of OpenOptions::memory (docs/architecture.md adds them up).
+std::size_t footer_blocks(std::size_t memory) { return memory / 96 / sizeof(FooterBlock); }
+
+}  // namespace
 
 Log::State::State(Io& io_used, LogOptions options_given)
     : io(io_used),
       options(std::move(options_given)),
       directory(options.directory + "/log"),
-      files(io, directory),
+      files(io, directory, footer_blocks(options.memory)),
       read_rings(io) {}
 
 Log::Log(std::unique_ptr<State> state) : state_(std::move(state)) {

@@ -69,6 +69,7 @@ IoResult<std::shared_ptr<File>> FileCache::open(std::uint32_t number) {
 }
 
 void FileCache::forget() {
+  footers_.forget();
   std::unordered_map<std::uint32_t, Entry> closed;  // outside the lock
   std::lock_guard lock(mutex_);
   closed.swap(files_);

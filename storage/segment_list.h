@@ -1,5 +1,5 @@
 // SegmentList: the log's segments at one moment, in order; and the sealed ones' open files, with
-// what readers found wrong with them.
+// what readers remember of their footers, and what they found wrong with them.
 //
 // Threads: a list is immutable; FileCache: any thread.
 #pragma once
@@ -14,6 +14,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "storage/footer_cache.h"
 #include "storage/format.h"
 #include "storage/io.h"
 #include "storage/open_segment.h"
@@ -43,10 +44,13 @@ struct SegmentList {
 // Sealed segments' files, opened when they are needed; those not used for longest are closed.
 class FileCache {
  public:
-  FileCache(Io& io, std::string directory) : io_(io), directory_(std::move(directory)) {}
+  // `footer_blocks`: so many are remembered.
+  FileCache(Io& io, std::string directory, std::size_t footer_blocks = 0)
+      : io_(io), directory_(std::move(directory)), footers_(footer_blocks) {}
 
   IoResult<std::shared_ptr<File>> open(std::uint32_t number);
 
+  FooterCache& footers() { return footers_; }
   // Closes them all: what is opened next is what lies at their paths then.
   void forget();
 
@@ -63,6 +67,7 @@ class FileCache {
   };
   Io& io_;
   const std::string directory_;
+  FooterCache footers_;
   mutable std::mutex mutex_;
   std::unordered_map<std::uint32_t, Entry> files_{};  // under mutex_
   std::list<std::uint32_t> uses_{};                   // under mutex_; the newest first

@@ -124,15 +124,21 @@ Result<const std::byte*> SegmentReader::footer_entry(std::uint64_t table_at, std
   const auto place = footer_place(table_at, index, entry_bytes);
   for (const auto& block : blocks_)
     if (block.at == place.block_at) return block.bytes->data() + place.within;
-  auto block = std::make_unique<FooterBlock>();
+  const auto keep = [&](std::shared_ptr<const FooterBlock> block) {
+    if (blocks_.size() >= kBlocksKept) blocks_.erase(blocks_.begin());
+    blocks_.push_back({place.block_at, std::move(block)});
+    return blocks_.back().bytes->data() + place.within;
+  };
+  const FooterBlockPlace here{number(), place.block_at};
+  if (auto known = files_.footers().find(here)) return keep(std::move(known));
+  auto block = std::make_shared<FooterBlock>();
   const Positions all{first(), last()};
   if (auto read_block = read(place.block_at, *block, all); !read_block)
     return std::unexpected(read_block.error());
-  if (!is_sound(*block, {number(), place.block_at}, seed()))
+  if (!is_sound(*block, here, seed()))
     return damaged(place.block_at, all, "a block of its footer fails its checksum");
-  if (blocks_.size() >= kBlocksKept) blocks_.erase(blocks_.begin());
-  blocks_.push_back({place.block_at, std::move(block)});
-  return blocks_.back().bytes->data() + place.within;
+  files_.footers().add(here, block);
+  return keep(std::move(block));
 }
 
 bool SegmentReader::doubts_footer(const Error& error) {
@@ -203,6 +209,19 @@ Result<FooterFrame> SegmentReader::frame(std::size_t index) {
 Result<std::size_t> SegmentReader::frame_of(Position position) {
   // The last frame that begins at or below it: those without events stand before the one with.
   std::size_t low = 0, high = frames_;
+  // Frames are mostly alike, so it is mostly near where it would be if all were: few blocks of the
+  // footer are looked into.
+  auto guess = events_ == 0 ? 0 : (position.value - first().value) * frames_ / events_;
+  for (std::size_t step = 1; low < high; step *= 2) {
+    const auto at = std::clamp<std::size_t>(guess, low, high - 1);
+    auto entry = frame(at);
+    if (!entry) return std::unexpected(entry.error());
+    const bool below = entry->first_position <= position.value;
+    const bool turned = below ? high < frames_ : low > 0;
+    (below ? low : high) = below ? at + 1 : at;
+    if (turned) break;
+    guess = below ? at + step : at - std::min<std::size_t>(at, step);
+  }
   while (low < high) {
     const auto middle = low + (high - low) / 2;
     auto entry = frame(middle);

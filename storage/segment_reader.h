@@ -72,7 +72,8 @@ class SegmentReader {
   Result<FrameHeader> frame_header(std::size_t index);
   // Behind the last record that may be shown.
   Result<std::uint64_t> content_end();
-  // Behind the last frame's last unit, in a sealed file perhaps of one that may not be shown yet.
+  // Behind the last frame's last unit, in a sealed file perhaps of one that may not be shown yet:
+  // as good a bound for the record of one event, and at hand.
   Result<std::uint64_t> frames_end();
   Result<std::uint64_t> first_frame_offset();
 
@@ -88,7 +89,7 @@ class SegmentReader {
  private:
   struct CachedBlock {
     std::uint64_t at{};
-    std::unique_ptr<FooterBlock> bytes{};
+    std::shared_ptr<const FooterBlock> bytes{};
   };
   Result<const std::byte*> footer_entry(std::uint64_t table_at, std::size_t index,
                                         std::size_t entry_bytes);

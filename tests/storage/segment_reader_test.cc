@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <memory>
+#include <numeric>
 #include <string>
+#include <vector>
 
 #include "storage/footer.h"
 #include "storage/frame_survey.h"
@@ -24,13 +26,14 @@ class SegmentReading : public ::testing::Test {
  protected:
   static constexpr std::size_t kFrames = 400;
 
-  SegmentReading() : files_(io_, "store/log") {
+  SegmentReading() : SegmentReading(std::vector<std::size_t>(kFrames, 3)) {}
+  // Frames of so many events each.
+  explicit SegmentReading(const std::vector<std::size_t>& frames) : files_(io_, "store/log") {
     LogDriver driver(io_, log_options("store"));
     EXPECT_EQ(driver.open(), "");
-    for (std::size_t i = 0; i < kFrames; ++i)
-      EXPECT_EQ(driver.append({{.stream = "s", .data = "1"},
-                               {.stream = "s", .data = "2"},
-                               {.stream = "s", .data = std::to_string(i)}}),
+    for (std::size_t i = 0; i < frames.size(); ++i)
+      EXPECT_EQ(driver.append(std::vector<DrivenEvent>(frames[i],
+                                                       {.stream = "s", .data = std::to_string(i)})),
                 "");
     driver.drop();
     auto file = io_.open("store/log/" + segment_name(1), OpenMode::kReadWrite).value();
@@ -42,7 +45,7 @@ class SegmentReading : public ::testing::Test {
     open_->begin({});
     const auto image = read_image(*open_).value();
     survey_frames(*open_, image.written_to, false);
-    EXPECT_EQ(open_->event_count(), 3 * kFrames);
+    EXPECT_EQ(open_->event_count(), std::accumulate(frames.begin(), frames.end(), std::size_t{0}));
     tail_ = write_footer(*open_).value();
   }
   SegmentReader sealed() { return {segment_of(tail_), end(), seed_, files_}; }
@@ -123,6 +126,47 @@ TEST_F(SegmentReading, AFileThatIsGoneIsDamage) {
   EXPECT_EQ(place.error().code, ErrorCode::kCorrupt);
   EXPECT_NE(place.error().message.find("00000001.seg is missing"), std::string::npos)
       << place.error().message;
+}
+
+TEST_F(SegmentReading, WhatOneReaderReadOfAFooterTheNextOneFinds) {
+  FileCache files(io_, "store/log", 8);
+  SegmentReader first(segment_of(tail_), end(), seed_, files);
+  const auto place = first.event_place(600).value();
+  const auto frame = first.frame_of(600).value();
+  io_.add({.operation = Operation::kRead, .times = 1'000, .error = EIO});
+  SegmentReader second(segment_of(tail_), end(), seed_, files);
+  EXPECT_EQ(second.event_place(600).value().offset, place.offset);
+  EXPECT_EQ(second.frame_of(600).value(), frame);
+  files.forget();
+  SegmentReader third(segment_of(tail_), end(), seed_, files);
+  EXPECT_FALSE(third.event_place(600).has_value());
+}
+
+class UnevenFrames : public SegmentReading {
+ protected:
+  static std::vector<std::size_t> sizes() {
+    std::vector<std::size_t> sizes(300, 1);
+    sizes[0] = 400;
+    sizes[150] = 900;
+    sizes.insert(sizes.end(), 40, 30);
+    sizes.push_back(700);
+    return sizes;
+  }
+  UnevenFrames() : SegmentReading(sizes()) {}
+};
+
+TEST_F(UnevenFrames, TheFrameOfEveryEventIsFound) {
+  auto on_disk = sealed();
+  auto here = in_memory();
+  Position position = 1;
+  std::size_t frame = 1;  // behind the epoch's
+  for (const auto size : sizes()) {
+    for (std::size_t i = 0; i < size; ++i, position = position.value + 1) {
+      ASSERT_EQ(on_disk.frame_of(position).value(), frame) << position.value;
+      ASSERT_EQ(here.frame_of(position).value(), frame) << position.value;
+    }
+    ++frame;
+  }
 }
 
 // Nothing is wrong with the store when the process has no descriptor left.
