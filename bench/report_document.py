@@ -186,7 +186,8 @@ def write(results, plots):
     """The text of the document; draws the plots."""
     parts = [first_line(results), "# Performance", paragraph(
         "What esdb does on one machine, beside what that machine does at best. All of it was "
-        "measured by the programs in `bench/`; nothing here is written by hand.")]
+        "measured by the programs in `bench/`, and no figure was put here by hand; what other "
+        "stores publish stands apart, at the end.")]
     for title, told in (
             ("Conditions", conditions(results)),
             ("How to read it", [bullets(HOW_TO_READ)]),

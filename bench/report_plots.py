@@ -6,7 +6,7 @@ import subprocess
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 BYTES_MAX = 60_000
-WIDTH = 860
+WIDTH, PLOT, TOP, LEFT, KEY_ROW = 860, 250, 40, 75, 18  # pixels
 
 
 class PlotFailed(Exception):
@@ -38,10 +38,17 @@ class Panel:
 class Bars:
     """Groups of bars: rows of (name of the group, one value a series, or None)."""
     title: str
+    x: str
     y: str
     names: list
     rows: list
     log_y: bool = True
+
+    def longest(self):
+        return max(len(group) for group, *_ in self.rows)
+
+    def is_aslant(self):
+        return self.longest() > 10
 
     def has_points(self):
         return any(value for _, *values in self.rows for value in values)
@@ -64,23 +71,23 @@ class Plots:
         self.drawn = []
         self.failures = []
 
-    def draw(self, name, says, panels, height=400):
+    def draw(self, name, says, panels):
         """Markdown that shows the plot, or nothing where it has no points."""
         panels = [panel for panel in panels if panel.has_points()]
         if self.directory is None or not panels:
             return ""
         try:
-            self._gnuplot(name, panels, height)
+            self._gnuplot(name, panels)
         except PlotFailed as failure:
             self.failures.append(str(failure))
             return ""
         self.drawn.append(name + ".svg")
         return "![%s](performance/%s.svg)" % (says, name)
 
-    def _gnuplot(self, name, panels, height):
+    def _gnuplot(self, name, panels):
         self.directory.mkdir(parents=True, exist_ok=True)
         file = name + ".svg"
-        done = subprocess.run(["gnuplot"], input=script(name, file, panels, height), text=True,
+        done = subprocess.run(["gnuplot"], input=script(name, file, panels), text=True,
                               cwd=self.directory, capture_output=True, timeout=60)
         path = self.directory / file
         if done.returncode != 0 or not path.exists() or path.stat().st_size == 0:
@@ -97,36 +104,61 @@ class Plots:
                 path.unlink()
 
 
-def script(name, file, panels, height):
+def names_of(panel):
+    return panel.names if isinstance(panel, Bars) else [series.name for series in panel.series
+                                                        if series.points]
+
+
+def key_rows(panel, panels):
+    """Of as many columns as there is room for."""
+    widest = max(map(len, names_of(panel))) + 8
+    return -(-len(names_of(panel)) // max(1, 110 // len(panels) // widest))
+
+
+def label_height(panel):
+    """Pixels between the plot and its key: labels, which lie aslant where they are long."""
+    return 60 + (int(3.6 * panel.longest()) if isinstance(panel, Bars) and panel.is_aslant()
+                 else 0)
+
+
+def script(name, file, panels):
+    """What gnuplot is to do. Margins are fixed, so that panels are of one size and keys below."""
+    below = max(label_height(panel) for panel in panels)
+    bottom = below + KEY_ROW * max(key_rows(panel, panels) for panel in panels) + 10
+    height = TOP + PLOT + bottom
     lines = [
-        'set terminal svg size %d,%d font "sans-serif,12" background "#ffffff" noenhanced name %s'
-        % (WIDTH, height, quoted(name.replace("-", "_"))),
+        "set terminal svg size %d,%d font 'sans-serif,12' background '#ffffff' noenhanced name '%s'"
+        % (WIDTH, height, name.replace("-", "_")),
         "set output %s" % quoted(file),
-        'set border 3 linecolor "#444444"',
-        'set grid ytics linecolor "#dddddd"',
+        "set border 3 linecolor '#444444'",
+        "set grid ytics linecolor '#cccccc'",
         "set tics nomirror",
-        "set key below horizontal maxrows 6 samplen 2",
-        "set multiplot layout 1,%d" % len(panels)]
+        "set multiplot layout 1,%d margins %.4f,%.4f,%.4f,%.4f spacing 0.1"
+        % (len(panels), LEFT / WIDTH, 1 - 15 / WIDTH, bottom / height, 1 - TOP / height)]
     for panel in panels:
+        lines.append("set key at graph 0.5, %.4f center top Left reverse vertical maxrows %d samplen 2"
+                     % (-below / PLOT, key_rows(panel, panels)))
         lines += bars_script(panel) if isinstance(panel, Bars) else panel_script(panel)
     return "\n".join(lines + ["unset multiplot", "unset output", ""])
 
 
-def axes(log_x, log_y):
-    lines = ["unset logscale", 'set format "%g"', "set xrange [*:*]", "set yrange [*:*]"]
+def axes(values, log_x, log_y):
+    lines = ["unset logscale", "set format '%g'", "set xrange [*:*]", "set yrange [*:*]"]
     if log_x:
         lines.append("set logscale x")
-    lines += ["set logscale y", 'set format y "%.0s%c"'] if log_y else ["set yrange [0:*]"]
+    if max(values) >= 1000:
+        lines.append("set format y '%.0s%c'")
+    lines.append("set logscale y" if log_y else "set yrange [0:*]")
     return lines
 
 
 def panel_script(panel):
-    lines = axes(panel.log_x, panel.log_y)
-    xs = sorted({x for series in panel.series for x, _ in series.points})
+    points = [point for series in panel.series for point in series.points]
+    lines = axes([y for _, y in points], panel.log_x, panel.log_y)
+    xs = sorted({x for x, _ in points})
     lines += ["set title %s" % quoted(panel.title), "set xlabel %s" % quoted(panel.x),
               "set ylabel %s" % quoted(panel.y), "set style data linespoints",
-              "set xtics norotate autofreq",
-              "set xtics (%s)" % ", ".join('"%g" %g' % (x, x) for x in xs)]
+              "set xtics norotate (%s)" % ", ".join("'%g' %g" % (x, x) for x in xs)]
     if panel.log_x:
         lines.append("set xrange [%g:%g]" % (xs[0] / 1.3, xs[-1] * 1.3))
     plots = []
@@ -135,7 +167,7 @@ def panel_script(panel):
             continue
         lines += ["$s%d << END" % at]
         lines += ["%.6g %.6g" % point for point in series.points] + ["END"]
-        plots.append('$s%d using 1:2 linecolor "%s" linewidth 1.6 dashtype %d pointtype %d '
+        plots.append("$s%d using 1:2 linecolor '%s' linewidth 1.6 dashtype %d pointtype %d "
                      "pointsize 0.5 title %s"
                      % (at, COLOURS[series.colour % len(COLOURS)], 2 if series.dashed else 1,
                         6 if series.dashed else 7, quoted(series.name)))
@@ -143,16 +175,18 @@ def panel_script(panel):
 
 
 def bars_script(bars):
-    lines = axes(False, bars.log_y)
-    lines += ["set title %s" % quoted(bars.title), "unset xlabel",
+    lines = axes([v for _, *values in bars.rows for v in values if v], False, bars.log_y)
+    lines += ["set title %s" % quoted(bars.title), "set xlabel %s" % quoted(bars.x),
               "set ylabel %s" % quoted(bars.y), "set style data histograms",
               "set style histogram clustered gap 1", "set style fill solid border -1",
               "set boxwidth 0.9", "set datafile missing '-'", "unset xtics",
-              "set xtics rotate by -20 nomirror autofreq", "$b << END"]
+              "set xtics %s nomirror autofreq" % ("rotate by 30 right" if bars.is_aslant()
+                                                  else "norotate"), "$b << END"]
     for group, *values in bars.rows:
-        lines.append(" ".join(['"%s"' % group.replace("`", "").replace('"', "")] + ["%.6g" % v if v else "-" for v in values]))
+        lines.append(" ".join(['"%s"' % group.replace("`", "").replace('"', "")] +
+                              ["%.6g" % value if value else "-" for value in values]))
     lines.append("END")
-    plots = ['$b using %d%s linecolor "%s" title %s'
+    plots = ["$b using %d%s linecolor '%s' title %s"
              % (at + 2, ":xtic(1)" if at == 0 else "", COLOURS[at % len(COLOURS)], quoted(name))
              for at, name in enumerate(bars.names)]
     return lines + ["plot " + ", ".join(plots)]

@@ -213,21 +213,22 @@ def run_suite(plan, suite, conditions):
     told = conditions_of(plan, suite)
     part = plan.results / (suite + ".json.part")
     begin = time.monotonic()
-    # What an interrupted program leaves behind goes with this directory.
-    with tempfile.TemporaryDirectory(prefix="esdb-report-", dir=plan.directory) as scratch:
-        answer = run_program(plan, suite, scratch, part)
-    told["seconds"] = round(time.monotonic() - begin, 1)
-    sound = is_json(part)
+    try:
+        # What an interrupted program leaves behind goes with this directory.
+        with tempfile.TemporaryDirectory(prefix="esdb-report-", dir=plan.directory) as scratch:
+            answer = run_program(plan, suite, scratch, part)
+        told["seconds"] = round(time.monotonic() - begin, 1)
+        sound = is_json(part)
+        if sound:
+            part.replace(plan.file(suite))
+    finally:
+        part.unlink(missing_ok=True)
     if answer != 0 or not sound:
         ended = ("ended with %d" % answer if answer > 0 else
                  "was killed by signal %d" % -answer if answer < 0 else "ended well")
         told["failure"] = "%s %s%s" % (PROGRAMS[suite], ended,
                                        "" if sound else " and left no whole JSON")
         say("%s: FAILED, %s" % (suite, told["failure"]))
-    if sound:
-        part.replace(plan.file(suite))
-    else:
-        part.unlink(missing_ok=True)
     conditions["suites"][suite] = told
     write_whole(plan.results / CONDITIONS, json.dumps(conditions, indent=1) + "\n")
     return "failure" not in told

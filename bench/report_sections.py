@@ -134,8 +134,7 @@ def read_plot(results, plots):
     rows = [(words(kind), *(events_per_second(read_case(results, site, kind)) for site in SITES))
             for kind in READS if not kind.endswith(EMBEDDED_ONLY)]
     return plots.draw("reading", "Events a second that reads deliver, warm",
-                      [Bars("warm reads", "events/s", [SITE_WORDS[site] for site in SITES], rows)],
-                      460)
+                      [Bars("warm reads", "", "events/s", [SITE_WORDS[site] for site in SITES], rows)])
 
 
 def reading(results, plots):
@@ -181,10 +180,10 @@ def delivery(results, plots):
             p50.append((str(load), case.figure))
             p99.append((str(load), case.p99_us))
         series.append((SITE_WORDS[site], dict(p50), dict(p99)))
-    panels = [Bars(title, "us", [name for name, *_ in series],
+    panels = [Bars(title, "appends in flight beside", "us", [name for name, *_ in series],
                    [(str(load), *(one[at].get(str(load)) for one in series))
                     for load in LOADS_BESIDE])
-              for at, title in ((1, "p50 over appends in flight beside"), (2, "p99"))]
+              for at, title in ((1, "p50"), (2, "p99"))]
     return [
         paragraph("From the call of an append of one event until a live subscriber has it in its "
                   "hands, at rest and while others append. An event is delivered only when it is "
@@ -229,7 +228,7 @@ def growth(results, plots):
                   "x 1 is no growth. The streams are a tenth as many as the events, a hundred "
                   "events share a tag." % ", ".join(sizes)),
         table(heads, rows),
-        plots.draw("growth", "Each figure relative to the smallest size", panels, 560)]
+        plots.draw("growth", "Each figure relative to the smallest size", panels)]
 
 
 def by_size(results, names, heads):

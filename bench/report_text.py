@@ -80,7 +80,7 @@ PARTS = {
     "while_the_index_commits": "while the index commits",
     "unchanged_at_the_head": "`unchanged`, `after` at the head", "growth": "growth",
     "server_memory": "memory of the server", "after_reads": "after reads",
-    "subscribers:100": "100 subscribers, under load", "one_stream": "to one stream",
+    "subscribers:100": "100 subscribers", "one_stream": "to one stream",
     "random_streams": "to random streams", "import": "import of a history by esctl",
     "memory_under_import": "memory of the server under an import",
 }
