@@ -37,6 +37,12 @@ GOALS = (
 )
 
 
+# What a goal asks to be told beside its figure.
+BESIDE = (("conflicts_per_s", "%s conflicts/s, which the figure does not count."),
+          ("until_indexed_per_s", "%s events/s until the index on disk has the last of them, the "
+                                  "wait for its last commit included."))
+
+
 def sized(name, sizes):
     """The name at the size that was measured, and a note where that is not the one wanted."""
     if not name.startswith("{"):
@@ -89,11 +95,10 @@ def section(results):
         [[what, words(name) + note, "%s %s" % (figure(case), case.unit) if case else "–",
           limited(case.limit) if case else "–", limited(case.ratio) if case else "–",
           case.goal_text if case else "–", verdict(case)] for what, name, note, case in rows]))
-    conflicts = [(name, case.counters["conflicts_per_s"]) for _, name, _, case in rows
-                 if case is not None and "conflicts_per_s" in case.counters]
-    told += [paragraph("%s: %s conflicts/s, counted apart." % (words(name), amount(value)))
-             for name, value in conflicts]
-    return told
+    notes = ["%s: %s" % (words(name), text % amount(case.counters[counter]))
+             for _, name, _, case in rows for counter, text in BESIDE
+             if case is not None and counter in case.counters]
+    return told + ([bullets(notes)] if notes else [])
 
 
 def verdict(case):

@@ -1,5 +1,6 @@
 """Plots: SVG by gnuplot, the same for the same figures, without a trace of where they were made."""
 import dataclasses
+import os
 import pathlib
 import shutil
 import subprocess
@@ -30,6 +31,11 @@ class Panel:
     log_x: bool = True
     log_y: bool = True
 
+    def drop_undrawable(self):
+        """Noise may make a difference negative, which has no logarithm."""
+        for series in self.series:
+            series.points = [(x, y) for x, y in series.points if y > 0 or not self.log_y]
+
     def has_points(self):
         return any(series.points for series in self.series)
 
@@ -43,6 +49,10 @@ class Bars:
     names: list
     rows: list
     log_y: bool = True
+
+    def drop_undrawable(self):
+        self.rows = [(group, *(value if value and value > 0 else None for value in values))
+                     for group, *values in self.rows]
 
     def longest(self):
         return max(len(group) for group, *_ in self.rows)
@@ -73,6 +83,8 @@ class Plots:
 
     def draw(self, name, says, panels):
         """Markdown that shows the plot, or nothing where it has no points."""
+        for panel in panels:
+            panel.drop_undrawable()
         panels = [panel for panel in panels if panel.has_points()]
         if self.directory is None or not panels:
             return ""
@@ -87,8 +99,9 @@ class Plots:
     def _gnuplot(self, name, panels):
         self.directory.mkdir(parents=True, exist_ok=True)
         file = name + ".svg"
-        done = subprocess.run(["gnuplot"], input=script(name, file, panels), text=True,
-                              cwd=self.directory, capture_output=True, timeout=60)
+        done = subprocess.run(["gnuplot", "-d"], input=script(name, file, panels), text=True,
+                              cwd=self.directory, capture_output=True, timeout=60,
+                              env={**os.environ, "LC_ALL": "C.UTF-8"})
         path = self.directory / file
         if done.returncode != 0 or not path.exists() or path.stat().st_size == 0:
             said = done.stderr.strip().splitlines() or ["nothing"]

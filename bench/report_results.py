@@ -1,5 +1,6 @@
 """What bench/report reads: the suites' JSON, and the conditions it kept beside them."""
 import json
+import math
 import pathlib
 
 SUITES = ("limits", "engine", "server", "size", "index")
@@ -19,7 +20,7 @@ class Case:
         self.why_left_out = told.get("error_message") if told.get("error_occurred") else None
         self.counters = {key: float(value) for key, value in told.items()
                          if isinstance(value, (int, float)) and not isinstance(value, bool)
-                         and key not in NO_COUNTERS}
+                         and key not in NO_COUNTERS and math.isfinite(value)}
         parts = told.get("label", "").split("; ")
         self.unit = parts[0].split(", ")[0]
         self.better = "lower" if "lower is better" in parts[0] else "higher"

@@ -80,7 +80,16 @@ def embedded_appends(results, plots):
         paragraph("One caller that waits for each answer; many in flight; 512 events an append; "
                   "appends while two readers read everything."),
         tabled(results, "embedded", "one_at_a_time", "in_flight", "bulk",
-               "append_beside_readers")]
+               "append_beside_readers"),
+        paragraph("In bulk, 512 events an append, into a new store until it holds so many: until "
+                  "the last append is answered, and until the index on disk has the last event."),
+        by_size(results, [("bulk/one_stream", "figure"),
+                          ("bulk/one_stream", "until_indexed_per_s"),
+                          ("bulk/one_stream", "ratio"), ("bulk/random_streams", "figure"),
+                          ("bulk/random_streams", "until_indexed_per_s"),
+                          ("bulk/random_streams", "ratio")],
+                ["one stream events/s", "until indexed events/s", "ratio",
+                 "random streams events/s", "until indexed events/s", "ratio"])]
 
 
 def served(results, plots):
@@ -228,7 +237,11 @@ def growth(results, plots):
                   "x 1 is no growth. The streams are a tenth as many as the events, a hundred "
                   "events share a tag." % ", ".join(sizes)),
         table(heads, rows),
-        plots.draw("growth", "Each figure relative to the smallest size", panels)]
+        plots.draw("growth", "Each figure relative to the smallest size", panels),
+        paragraph("The same cases in full:"),
+        case_table([case for size in sizes for kind in ("warm/", "append/", "append_p99/while",
+                                                        "check/")
+                    for case in results.below("%sM/%s" % (size, kind))])]
 
 
 def by_size(results, names, heads):
