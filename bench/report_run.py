@@ -176,7 +176,7 @@ def conditions_of(plan, suite):
 
 
 def run_program(plan, suite, scratch, part):
-    """The program's answer; it is stopped with this one."""
+    """The program's answer. It is stopped with this one, and so are the servers it started."""
     command = [str(plan.build / PROGRAMS[suite])]
     output = None
     if suite == "limits":
@@ -186,19 +186,28 @@ def run_program(plan, suite, scratch, part):
         command += ["--benchmark_out=%s" % part, "--benchmark_out_format=json"]
     environment = {**os.environ, "ESDB_BENCH_SCALE": plan.scale,
                    "ESDB_BENCH_MILLIONS": plan.millions}
-    process = subprocess.Popen(command, cwd=scratch, env=environment, stdout=output)
+    process = subprocess.Popen(command, cwd=scratch, env=environment, stdout=output,
+                               start_new_session=True)
     try:
         return process.wait()
     finally:
         if output:
             output.close()
-        if process.poll() is None:
-            process.terminate()
-            try:
-                process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        if process.returncode != 0:
+            stop(process)
+
+
+def stop(process):
+    """The program and what it started: they are a process group of their own."""
+    for signal_number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, signal_number)
+            process.wait(STOP_SECONDS)
+            time.sleep(0.2)
+        except ProcessLookupError:
+            return
+        except subprocess.TimeoutExpired:
+            pass
 
 
 def is_json(path):

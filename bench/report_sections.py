@@ -156,8 +156,9 @@ def reading(results, plots):
     sizes = results.sizes()
     cold = [case for size in sizes for case in results.below(size + "M/cold/")]
     told += ["### Cold", paragraph(
-        "A control group gives the process that reads a tenth of the store as memory: nearly every "
-        "event comes from the device.")]
+        "A control group bounds the memory of the process that reads, its page cache included, to "
+        "a tenth of the store and what it needs itself: of a large store, nearly every event comes "
+        "from the device.")]
     if cold:
         told.append(case_table(cold))
     for size in sizes or ("50",):
