@@ -5,7 +5,7 @@ namespace {
 
 // A turn goes on for as long as a busy peer sends: with 256 calls of one peer in flight the device
 // would write nothing before all of them had been read.
-constexpr std::size_t kAskedMax = 16;
+constexpr std::size_t kAppendedMax = 16;
 
 }  // namespace
 
@@ -15,17 +15,19 @@ Driver::Driver(EventStore& store, kj::UnixEventPort& port) : store_(store) {
   watching_ = watch().eagerlyEvaluate(nullptr);
 }
 
-void Driver::soon() {
+void Driver::appended() {
   if (wake_ == nullptr) return;
-  if (++asked_ == kAskedMax) {
-    asked_ = 0;
-    return store_.advance();
-  }
-  if (scheduled_) return;
+  if (++appended_ < kAppendedMax) return soon();
+  appended_ = 0;
+  store_.advance();
+}
+
+void Driver::soon() {
+  if (scheduled_ || wake_ == nullptr) return;
   scheduled_ = true;
   turn_ = kj::evalLast([this]() {
             scheduled_ = false;
-            asked_ = 0;
+            appended_ = 0;
             store_.advance();
           }).eagerlyEvaluate(nullptr);
 }

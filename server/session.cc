@@ -86,7 +86,7 @@ kj::Promise<void> SessionService::take_up(AppendContext call, EncodedAppend appe
                            --in_flight->appends;
                            fulfiller->fulfill(kj::mv(result));
                          });
-  context().driver.soon();
+  context().driver.appended();
   return shield(caller_, appended.promise.then([this, call](Result<esdb::Appended> result) mutable {
     --allowance().calls;
     if (!result) {
