@@ -23,7 +23,7 @@ class Round {
 
   // Whether one more is to be made. The first of each caller always is.
   bool take(bool is_first, Clock::time_point now) {
-    if (failed_.load(std::memory_order_relaxed)) return false;
+    if (failed_.load(std::memory_order_relaxed) || amount_.stop.stop_requested()) return false;
     const bool in_count =
         amount_.count == 0 || taken_.fetch_add(1, std::memory_order_relaxed) < amount_.count;
     const bool in_time = amount_.time.count() == 0 || now - begin_ < amount_.time;
@@ -90,7 +90,8 @@ class Caller {
   Caller(EventStore& store, const AppendLoad& load, std::size_t number, Round& round, Appends& told)
       : store_(store),
         told_(told),
-        author_(own_shape(load, number), load.seed * 1'000'003 + number),
+        shape_(own_shape(load, number)),
+        author_(shape_, load.seed * 1'000'003 + number),
         number_(number),
         checked_tags_(load.checked_tags),
         numbers_(load.seed + number),
@@ -101,7 +102,7 @@ class Caller {
   // Where its appends stand upon: what is in the store already.
   Result<void> prepare() {
     if (condition_ == Condition::kVersion) {
-      auto info = store_.stream_info(stream_name(kFirstOwnStream + number_));
+      auto info = store_.stream_info(stream_name(shape_, shape_.first_stream));
       if (!info) return std::unexpected(info.error());
       version_ = info->version;
     } else if (condition_ == Condition::kUnchanged || condition_ == Condition::kHead) {
@@ -156,7 +157,7 @@ class Caller {
       if (request.checks.empty()) request.checks.push_back(Check::unchanged(own_tag(), seen_));
       request.checks.front().after = seen_;
     } else if (condition_ == Condition::kHead) {
-      author_tag_ = tag_text(numbers_() % checked_tags_);
+      author_tag_ = tag_text(shape_, numbers_() % checked_tags_);
       request.checks.assign(1, Check::unchanged(own_tag(), seen_));
     }
     return EncodedAppend::encode(request);
@@ -231,6 +232,7 @@ class Caller {
 
   EventStore& store_;
   Appends& told_;
+  const Shape shape_;
   Author author_;
   const std::size_t number_;
   const std::uint64_t checked_tags_;
@@ -245,9 +247,7 @@ class Caller {
   Clock::time_point begun_;
 };
 
-}  // namespace
-
-Result<Appends> run(Connections connections, const AppendLoad& load) {
+Result<Appends> run_on(const std::vector<EventStore*>& connections, const AppendLoad& load) {
   const auto count = connections.size() * load.in_flight;
   Round round(load.amount, count);
   std::vector<Appends> told(connections.size());
@@ -278,9 +278,17 @@ Result<Appends> run(Connections connections, const AppendLoad& load) {
   return all;
 }
 
-Result<Appends> run(const std::unique_ptr<EventStore>& store, const AppendLoad& load) {
-  return run(Connections(&store, 1), load);
+}  // namespace
+
+Result<Appends> run(Connections connections, const AppendLoad& load) {
+  std::vector<EventStore*> stores;
+  for (const auto& store : connections) stores.push_back(store.get());
+  return run_on(stores, load);
 }
+Result<Appends> run(const std::unique_ptr<EventStore>& store, const AppendLoad& load) {
+  return run_on({store.get()}, load);
+}
+Result<Appends> run(EventStore& store, const AppendLoad& load) { return run_on({&store}, load); }
 
 std::size_t encoded_bytes(const Shape& shape) {
   Author author(shape, 1);

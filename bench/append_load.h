@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <stop_token>
 #include <vector>
 
 #include "bench/authors.h"
@@ -17,10 +18,12 @@
 
 namespace esdb::bench {
 
-// How much: until one of the two is used up; 0 is no bound.
+// How much: until one of the two is used up, 0 being no bound, or until somebody stops it, who then
+// has what was done until there.
 struct Amount {
   Clock::duration time{};
   std::uint64_t count = 0;
+  std::stop_token stop{};
 };
 inline Amount for_time(Clock::duration time) { return {.time = time}; }
 inline Amount so_many(std::uint64_t count) { return {.count = count}; }
@@ -58,6 +61,7 @@ using Connections = std::span<const std::unique_ptr<EventStore>>;
 
 Result<Appends> run(Connections connections, const AppendLoad& load);
 Result<Appends> run(const std::unique_ptr<EventStore>& store, const AppendLoad& load);
+Result<Appends> run(EventStore& store, const AppendLoad& load);
 
 // What one append of that shape is, encoded.
 std::size_t encoded_bytes(const Shape& shape);

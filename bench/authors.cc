@@ -22,30 +22,41 @@ void append_digits(std::string& text, std::uint64_t number) {
   text.append(digits, kDigits);
 }
 
-void set_stream(std::string& text, std::uint64_t number) {
+void append_decimal(std::string& text, std::uint64_t number) {
+  char digits[24];
+  text.append(digits, std::to_chars(digits, digits + sizeof digits, number).ptr);
+}
+
+void set_stream(std::string& text, const Names& names, std::uint64_t number) {
+  if (!names.stream.empty()) {
+    text.assign(names.stream);
+    append_decimal(text, number);
+    return;
+  }
   text.assign(kAccount);
   append_digits(text, scattered(number));
   append_digits(text, scattered(~number));
 }
 
-void set_tag(std::string& text, std::uint64_t number) {
-  char digits[24];
-  const auto end = std::to_chars(digits, digits + sizeof digits, number).ptr;
-  text.assign(kCustomer).append(digits, end);
+void set_tag(std::string& text, const Names& names, std::uint64_t number) {
+  text.assign(names.tag.empty() ? kCustomer : std::string_view(names.tag));
+  append_decimal(text, number);
 }
 
 }  // namespace
 
 std::uint64_t Numbers::operator()() { return scattered(state_++); }
 
-std::string stream_name(std::uint64_t number) {
+std::string stream_name(std::uint64_t number) { return stream_name(Shape{}, number); }
+std::string tag_text(std::uint64_t number) { return tag_text(Shape{}, number); }
+std::string stream_name(const Shape& shape, std::uint64_t number) {
   std::string text;
-  set_stream(text, number);
+  set_stream(text, shape.names, number);
   return text;
 }
-std::string tag_text(std::uint64_t number) {
+std::string tag_text(const Shape& shape, std::uint64_t number) {
   std::string text;
-  set_tag(text, number);
+  set_tag(text, shape.names, number);
   return text;
 }
 
@@ -57,7 +68,8 @@ Author::Author(const Shape& shape, std::uint64_t seed) : shape_(shape), numbers_
   data.append(kEnd);
   request_.events.resize(shape.events);
   for (auto& event : request_.events) {
-    set_stream(event.stream, shape.first_stream);
+    set_stream(event.stream, shape.names, shape.first_stream);
+    event.type = shape.names.type;
     event.data = data;
     event.tags.assign(1, Tag(std::string()));
   }
@@ -66,9 +78,10 @@ Author::Author(const Shape& shape, std::uint64_t seed) : shape_(shape), numbers_
 AppendRequest& Author::next() {
   for (auto& event : request_.events) {
     const auto number = numbers_();
-    if (shape_.streams > 1) set_stream(event.stream, shape_.first_stream + number % shape_.streams);
-    event.type = kTypes[number >> 62];
-    set_tag(event.tags.front().text, shape_.first_tag + (number >> 20) % shape_.tags);
+    if (shape_.streams > 1)
+      set_stream(event.stream, shape_.names, shape_.first_stream + number % shape_.streams);
+    if (shape_.names.type.empty()) event.type = kTypes[number >> 62];
+    set_tag(event.tags.front().text, shape_.names, shape_.first_tag + (number >> 20) % shape_.tags);
     event.id = EventId::make();
   }
   return request_;

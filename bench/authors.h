@@ -34,6 +34,12 @@ class Numbers {
   std::uint64_t state_;
 };
 
+// How events are called that must not be taken for anybody's own. Empty: as the usual ones are.
+struct Names {
+  std::string stream{}, tag{};  // what a number is written behind
+  std::string type{};           // of all events
+};
+
 struct Shape {
   std::size_t events = 1;  // of an append
   std::size_t data_bytes = 256;
@@ -42,7 +48,10 @@ struct Shape {
   std::uint64_t first_stream = 0;
   std::uint64_t tags = 1'000;
   std::uint64_t first_tag = 0;
+  Names names{};
 };
+std::string stream_name(const Shape& shape, std::uint64_t number);
+std::string tag_text(const Shape& shape, std::uint64_t number);
 
 class Author {
  public:

@@ -1,7 +1,9 @@
 #include "bench/delivery_load.h"
 
 #include <atomic>
+#include <functional>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <thread>
 
@@ -10,16 +12,15 @@
 namespace esdb::bench {
 namespace {
 
-// A stream that no other load writes to.
-constexpr std::uint64_t kProbe = ~std::uint64_t{0};
-
-// Waits for each event of the probe's stream. When it arrived is for the author, who waits for it
+// Waits for each event of the load's stream. When it arrived is for the author, who waits for it
 // before the next: one at a time.
 class Subscriber {
  public:
-  Subscriber(EventStore& store, Version seen)
-      : cursor_(store.subscribe(stream(stream_name(kProbe)), Start::after_version(seen))),
-        thread_([this](const std::stop_token& stop) { receive(stop); }) {}
+  Subscriber(EventStore& store, const std::string& name, const StreamInfo& info,
+             const std::stop_token& stop)
+      : cursor_(store.subscribe(stream(name), Start::after_version(info.version))),
+        thread_([this](const std::stop_token& ending) { receive(ending); }),
+        stopped_(stop, [this] { thread_.request_stop(); }) {}
 
   // When the event of that version came; nothing when the subscription failed.
   std::optional<Clock::time_point> arrival_of(Version version) {
@@ -59,21 +60,23 @@ class Subscriber {
   std::optional<Error> error_;  // published by failed_
   std::atomic<bool> failed_{false};
   std::jthread thread_;
+  std::stop_callback<std::function<void()>> stopped_;
 };
 
 }  // namespace
 
 Result<Deliveries> run(EventStore& author, EventStore& subscriber, const DeliveryLoad& load) {
-  auto info = author.stream_info(stream_name(kProbe));
+  const auto name = stream_name(load.shape, load.shape.first_stream);
+  const auto info = author.stream_info(name);
   if (!info) return std::unexpected(info.error());
-  auto version = info->version;
   Deliveries told;
-  Subscriber receiver(subscriber, version);
-  Author events({.first_stream = kProbe}, kSeed);
+  Subscriber receiver(subscriber, name, *info, load.amount.stop);
+  Author events(load.shape, kSeed);
   std::this_thread::sleep_for(std::chrono::milliseconds(50));  // until it waits
   const auto begin = Clock::now();
   for (std::uint64_t made = 0; made < load.amount.count || load.amount.count == 0; ++made) {
     if (made > 0 && load.amount.time.count() > 0 && Clock::now() - begin >= load.amount.time) break;
+    if (load.amount.stop.stop_requested()) break;
     std::this_thread::sleep_for(load.pause);
     auto append = EncodedAppend::encode(events.next());
     if (!append) return std::unexpected(append.error());

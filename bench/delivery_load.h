@@ -11,6 +11,8 @@
 namespace esdb::bench {
 
 struct DeliveryLoad {
+  // Of its events, one an append: all in one stream, that no other load writes to.
+  Shape shape{.first_stream = ~std::uint64_t{0}};
   Clock::duration pause = std::chrono::milliseconds(1);  // before each append: at rest
   Amount amount{};                                       // of appends
 };

@@ -30,6 +30,7 @@ class Budget {
   explicit Budget(const Amount& amount) : amount_(amount), begin_(Clock::now()) {}
   bool take(bool is_first) {
     const auto taken = taken_.fetch_add(1, std::memory_order_relaxed);
+    if (amount_.stop.stop_requested()) return false;
     if (is_first) return true;
     const bool in_time = amount_.time.count() == 0 || Clock::now() - begin_ < amount_.time;
     return in_time && (amount_.count == 0 || taken < amount_.count);
@@ -128,16 +129,20 @@ void read_by_completions(std::vector<std::unique_ptr<Reader>>& readers) {
 
 }  // namespace
 
-Result<Reads> read_everything(EventStore& store, const Query& query) {
+Result<Reads> read_everything(EventStore& store, const Query& query, const ReadOptions& options,
+                              const CallOptions& call) {
   Reads reads{.reads = 1};
   unsigned sum = 0;
   const auto begin = Clock::now();
-  auto read = store.for_each(query, {}, [&](RecordedEvent event) {
-    const auto data = event.data();
-    ++reads.events;
-    reads.bytes += event.encoded().size();
-    sum += static_cast<unsigned char>(data.empty() ? 0 : data.back());
-  });
+  auto read = store.for_each(
+      query, options,
+      [&](RecordedEvent event) {
+        const auto data = event.data();
+        ++reads.events;
+        reads.bytes += event.encoded().size();
+        sum += static_cast<unsigned char>(data.empty() ? 0 : data.back());
+      },
+      call);
   reads.taken = seconds_since(begin);
   if (!read) return std::unexpected(read.error());
   if (reads.events > 0 && sum == 0) return std::unexpected(too_few(0, reads.events));

@@ -21,8 +21,10 @@ struct Reads {
   double events_per_second() const { return static_cast<double>(events) / taken; }
 };
 
-// Everything, by one reader that looks at each event's data. `query`: less than everything.
-Result<Reads> read_everything(EventStore& store, const Query& query = everything());
+// Everything, by one reader that looks at each event's data. `query`, `options`: less than
+// everything.
+Result<Reads> read_everything(EventStore& store, const Query& query = everything(),
+                              const ReadOptions& options = {}, const CallOptions& call = {});
 
 struct ReadLoad {
   std::function<Query(std::mt19937_64&)> query;
