@@ -19,11 +19,6 @@ namespace {
 constexpr std::string_view kUsage = "usage";
 constexpr std::string_view kNoStore = "no_store";
 
-bool is_directory_url(std::string_view url) {
-  return !url.starts_with("unix:") && !url.starts_with("memory:") && !url.starts_with("tcp:") &&
-         url.find("://") == url.npos;
-}
-
 // Whether a process listens at a Unix socket, which it may do without answering: one that is
 // stopped, or busy, is there all the same.
 bool somebody_listens(std::string_view url) {

@@ -17,6 +17,7 @@ void add_inspect(Commands& commands);
 void add_rebuild_index(Commands& commands);
 void add_repair(Commands& commands);
 void add_doctor(Commands& commands);
+void add_bench(Commands& commands);
 void add_completion(Commands& commands);
 
 }  // namespace esdb::tools

@@ -67,6 +67,11 @@ bool holds_a_segment(const fs::path& log) {
 
 }  // namespace
 
+bool is_directory_url(std::string_view url) {
+  return !url.starts_with("unix:") && !url.starts_with("memory:") && !url.starts_with("tcp:") &&
+         url.find("://") == url.npos;
+}
+
 Result<bool> is_there(const fs::path& path, std::string_view what_to_do) {
   std::error_code unseen;
   const bool there = fs::exists(path, unseen);

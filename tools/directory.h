@@ -10,6 +10,9 @@
 
 namespace esdb::tools {
 
+// Whether a URL names a directory, and no server and no memory.
+bool is_directory_url(std::string_view url);
+
 // Whether something lies at a path. Where that cannot be seen, "no" would be a guess: kDenied, with
 // what to do.
 Result<bool> is_there(const std::filesystem::path& path, std::string_view what_to_do);

@@ -104,6 +104,7 @@ ExitCode run(std::span<const std::string> words, const Surroundings& around) {
   add_rebuild_index(commands);
   add_repair(commands);
   add_doctor(commands);
+  add_bench(commands);
   add_completion(commands);
   refuse_empty_values(app);
   const auto tell = [&](const Error& found) {

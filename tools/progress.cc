@@ -40,6 +40,7 @@ std::string Progress::text(const Done& done) const {
         "  {} left",
         format_duration(std::chrono::nanoseconds(static_cast<std::int64_t>(left * 1e9))));
   }
+  if (!done.what.empty()) text += fmt::format("  {}", done.what);
   return text;
 }
 

@@ -8,6 +8,7 @@
 #include <optional>
 #include <ostream>
 #include <string>
+#include <string_view>
 
 #include "tools/terminal.h"
 
@@ -18,6 +19,7 @@ class Progress {
   struct Done {
     std::uint64_t events{};
     std::optional<double> share{};  // of the whole, 0 to 1, where the whole is known
+    std::string_view what{};        // what is being done, where that changes; outlives this
   };
 
   // Shows nothing where `terminal.err` is none. `err` outlives this.

@@ -93,5 +93,19 @@ TEST(FullDisk, RefusesAppendsGoesOnReadingAndClearsByItself) {
   EXPECT_TRUE(verified.ok()) << verified.out << verified.err;
 }
 
+TEST(FullDisk, ABenchmarkThatFindsNoRoomSaysSoAndLeavesNothing) {
+  const fixtures::ScratchDirectory scratch;
+  const SmallDisk disk(scratch.path("disk"));
+  if (!disk.mounted()) GTEST_SKIP() << "this user may not mount a file system";
+  scratch.write("disk/ballast", std::string(std::size_t{40} << 20, 'b'));
+  const auto done = run_esctl({"bench", "--seconds", "1", "--directory", scratch.path("disk")});
+  EXPECT_EQ(done.ended, Ended{.code = 1}) << done.out << done.err;
+  const bool told = done.err.find("full") != std::string::npos ||
+                    done.err.find("No space left") != std::string::npos;
+  EXPECT_TRUE(told) << done.err;
+  for (const auto& left : std::filesystem::directory_iterator(scratch.path("disk")))
+    EXPECT_EQ(left.path().filename(), "ballast");
+}
+
 }  // namespace
 }  // namespace esdb::end_to_end

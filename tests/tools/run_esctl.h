@@ -44,7 +44,7 @@ class RunEsctl {
           open_options = options;
           if (const auto other = others.find(std::string(url)); other != others.end())
             return other->second;
-          return store;
+          return opener ? opener(url, options) : store;
         },
         .stop = stop.get_token()};
     Outcome outcome;
@@ -56,6 +56,8 @@ class RunEsctl {
 
   std::shared_ptr<EventStore> store;
   std::map<std::string, std::shared_ptr<EventStore>> others{};  // by URL
+  // Of every other URL; without one, each is that of `store`.
+  std::function<Result<std::shared_ptr<EventStore>>(std::string_view, const OpenOptions&)> opener{};
   std::map<std::string, std::string> environment{{"ESDB_URL", "memory:test"}};
   Terminal terminal{};
   std::stop_source stop{};
