@@ -36,7 +36,7 @@ protocol::EventFields fields_of(const NewEvent& event, std::pmr::vector<std::str
           .tags = std::move(tags)};
 }
 
-std::vector<std::string_view> sorted_tags(const NewEvent& event) {
+std::pmr::vector<std::string_view> sorted_tags(const NewEvent& event) {
   std::pmr::vector<std::string_view> tags;
   for (const auto& tag : event.tags) tags.push_back(tag.text);
   std::ranges::sort(tags);

@@ -109,7 +109,7 @@ class Served {
                                            .data = event.data(),
                                            .metadata = event.metadata(),
                                            .content_type = event.content_type(),
-                                           .tags = event.tags()};
+                                           .tags = protocol::tags_of(encoded)};
         ESDB_CHECK(protocol::check_fields(fields).has_value());
       }
       if (batch->finished()) return;
