@@ -93,25 +93,6 @@ TEST(RemoteStore, ErrorsOfEveryOtherCallArriveToo) {
   EXPECT_TRUE(is_told(store->tracking()));
 }
 
-// A client asks for batches before they are wanted, and takes them as they come.
-TEST(RemoteStore, BatchesArriveInTheOrderOfTheirCallsHoweverSoonTheyAreMade) {
-  constexpr std::uint64_t kEvents = 300;
-  const fixtures::ScratchDirectory scratch;
-  const auto held = fixtures::make_reference_store({});
-  for (std::uint64_t i = 0; i < kEvents; ++i) held->append("s", {.type = "T"}).value();
-  StubStore stub;
-  stub.read_from = held.get();
-  RunningServer server(stub, {"unix:" + scratch.path() + "/s"});
-  const auto store = open_at(server.url()).value();
-  std::uint64_t last = 0;
-  auto read = store->for_each(everything(), {}, [&](RecordedEvent event) {
-    EXPECT_EQ(event.position().value, last + 1);
-    last = event.position().value;
-  });
-  ASSERT_TRUE(read) << read.error().message;
-  EXPECT_EQ(last, kEvents);
-}
-
 TEST(RemoteStore, TheLargestAppendPasses) {
   const fixtures::ScratchDirectory scratch;
   const auto served =

@@ -21,9 +21,7 @@ class StubStore final : public EventStore {
   std::string store_id = "11111111-1111-7111-8111-111111111111";
   // Nothing: appends are never answered.
   std::optional<Result<Appended>> append_answer{};
-  std::function<Result<std::uint64_t>()> counting{};  // on whichever thread asks
-  // What reads give, an event a batch, made whenever the store is advanced; null: `error`.
-  EventStore* read_from = nullptr;
+  std::function<Result<std::uint64_t>()> counting{};                   // on whichever thread asks
   Error error{.code = ErrorCode::kUnavailable, .message = "as told"};  // of everything else
 
   using EventStore::append;
@@ -37,10 +35,7 @@ class StubStore final : public EventStore {
     else
       unanswered_.push_back(std::move(done));
   }
-  Cursor read(Query query, const ReadOptions& options) override {
-    if (read_from == nullptr) return failing();
-    return Cursor(std::make_unique<Reading>(read_from->read(std::move(query), options), queue_));
-  }
+  Cursor read(Query, const ReadOptions&) override { return failing(); }
   Cursor subscribe(Query, Start) override { return failing(); }
   Result<StreamInfo> stream_info(std::string_view) override { return std::unexpected(error); }
   Result<StreamPage> streams(std::string_view, std::string_view, std::size_t) override {
@@ -72,19 +67,6 @@ class StubStore final : public EventStore {
     }
     void cancel() override {}
     Error error;
-    protocol::LoopQueue& queue;
-  };
-  struct Reading final : Cursor::State {
-    Reading(Cursor c, protocol::LoopQueue& q)
-        : cursor(std::make_shared<Cursor>(std::move(c))), queue(q) {}
-    Result<Batch> next(const NextOptions&) override { return cursor->next({.max_bytes = 1}); }
-    void next(const NextOptions&, Completion<Batch> done) override {
-      queue.push([done = std::move(done), from = cursor]() mutable {
-        done(from->next({.max_bytes = 1}));
-      });
-    }
-    void cancel() override {}
-    std::shared_ptr<Cursor> cursor;
     protocol::LoopQueue& queue;
   };
   Cursor failing() { return Cursor(std::make_unique<Failing>(error, queue_)); }
