@@ -92,7 +92,6 @@ class Caller {
         told_(told),
         shape_(own_shape(load, number)),
         author_(shape_, load.seed * 1'000'003 + number),
-        number_(number),
         checked_tags_(load.checked_tags),
         numbers_(load.seed + number),
         condition_(load.condition == Condition::kUnchanged && number % 2 == 0 ? Condition::kNone
@@ -234,7 +233,6 @@ class Caller {
   Appends& told_;
   const Shape shape_;
   Author author_;
-  const std::size_t number_;
   const std::uint64_t checked_tags_;
   Numbers numbers_;
   const Condition condition_;
