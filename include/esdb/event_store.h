@@ -189,8 +189,10 @@ Result<Batch> EventStore::for_each(Query query, const ReadOptions& options, Hand
                                    const CallOptions& call) {
   auto cursor = read(std::move(query), options);
   for (;;) {
-    auto batch =
-        cursor.next({.wait = call.timeout.count() ? call.timeout : kForever, .stop = call.stop});
+    // Large batches: whoever reads through a handler does not hold more than one.
+    auto batch = cursor.next({.max_bytes = kBatchBytesMax,
+                              .wait = call.timeout.count() ? call.timeout : kForever,
+                              .stop = call.stop});
     if (!batch) return batch;
     for (auto event : *batch) {
       if constexpr (std::is_void_v<std::invoke_result_t<Handler&, RecordedEvent>>) {
