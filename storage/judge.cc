@@ -59,34 +59,52 @@ void judge_stream_check(std::size_t index, const Request& request, const TailInd
     findings.above_window = true;
 }
 
+constexpr std::uint64_t kFew = 8;  // so many events are looked at, among more is walked
+
+// Whether the query finds the event; nothing: it lies in a sealed file.
+std::optional<bool> finds(const Query& query, Position at, const Log& log) {
+  const auto record = log.in_memory(at);
+  if (!record) return {};
+  const RecordedEvent::Stored stored{.position = at, .encoded = record->payload};
+  return query.matches(RecordedEvent(&stored));
+}
+
 // The first match above what was prepared, in memory; 0: none. Nothing: what may be one lies in a
 // sealed file. The writer's view is of memory alone, where no look-up fails.
-std::optional<Position> first_above(const Query& query, Position after, Lookup& view,
-                                    const Log& log) {
+std::optional<Position> first_above(const Query& query, Position after, const Log& log,
+                                    const TailIndex& tail) {
+  if (log.written().value <= after.value + kFew) {
+    for (Position at = after.value + 1; at <= log.written(); at = at.value + 1) {
+      const auto found = finds(query, at, log);
+      if (!found) return {};
+      if (*found) return at;
+    }
+    return Position{};
+  }
+  Lookup view = Lookup::writers_view(log, tail);
   auto walk = QueryWalk::over(query, view);
   ESDB_CHECK(walk.has_value());
   for (Position from = after.value + 1; from <= log.written();) {
-    const auto found = walk->seek(from);
-    ESDB_CHECK(found.has_value());
-    if (!*found) break;
-    const auto record = log.in_memory(*found);
-    if (!record) return {};
+    const auto at = walk->seek(from);
+    ESDB_CHECK(at.has_value());
+    if (!*at) break;
     // The walk meets the system's events, too, which only a query that names them finds.
-    const RecordedEvent::Stored stored{.position = *found, .encoded = record->payload};
-    if (query.matches(RecordedEvent(&stored))) return *found;
-    from = found->value + 1;
+    const auto found = finds(query, *at, log);
+    if (!found) return {};
+    if (*found) return *at;
+    from = at->value + 1;
   }
   return Position{};
 }
 
 // False: prepare again.
-bool judge_query_check(std::size_t index, const Request& request, Lookup& view, const Log& log,
-                       Findings& findings) {
+bool judge_query_check(std::size_t index, const Request& request, const Log& log,
+                       const TailIndex& tail, Findings& findings) {
   const auto& check = request.parts->checks[index];
   Position conflicting = request.prepared.checks[index].conflicting;
   if (!conflicting) {
     const auto found =
-        first_above(check.query, std::max(check.after, request.prepared.position), view, log);
+        first_above(check.query, std::max(check.after, request.prepared.position), log, tail);
     if (!found) return false;
     conflicting = *found;
     if (conflicting) findings.above_window = true;
@@ -100,14 +118,12 @@ bool judge_query_check(std::size_t index, const Request& request, Lookup& view, 
 bool judge_checks(const Request& request, const Log& log, const TailIndex& tail,
                   Findings& findings) {
   const auto& checks = request.parts->checks;
-  std::optional<Lookup> view;
   for (std::size_t i = 0; i < checks.size(); ++i) {
     if (checks[i].kind == Check::Kind::kStream) {
       judge_stream_check(i, request, tail, findings);
       continue;
     }
-    if (!view) view = Lookup::writers_view(log, tail);
-    if (!judge_query_check(i, request, *view, log, findings)) return false;
+    if (!judge_query_check(i, request, log, tail, findings)) return false;
   }
   return true;
 }

@@ -92,6 +92,7 @@ void name_terms(Request& request) {
 
 // The first event in (after, up_to] that matches; 0: none.
 Result<Position> first_match(const Query& query, Position after, Lookup& lookup, const Log& log) {
+  if (after >= lookup.position()) return Position{};  // as when its author read up to the head
   auto walk = QueryWalk::over(query, lookup);
   if (!walk) return std::unexpected(walk.error());
   for (Position from = after.value + 1; from <= lookup.position();) {
