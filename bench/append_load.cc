@@ -18,16 +18,12 @@ class Caller;
 // answer, and then sends the same again.
 class Round {
  public:
-  Round(const Amount& amount, std::size_t callers) : amount_(amount), running_(callers) {}
-  void begin() { begin_ = Clock::now(); }
+  Round(const Amount& amount, std::size_t callers) : budget_(amount), running_(callers) {}
+  void begin() { budget_.begin(); }
 
-  // Whether one more is to be made. The first of each caller always is.
+  // Whether one more is to be made.
   bool take(bool is_first, Clock::time_point now) {
-    if (failed_.load(std::memory_order_relaxed) || amount_.stop.stop_requested()) return false;
-    const bool in_count =
-        amount_.count == 0 || taken_.fetch_add(1, std::memory_order_relaxed) < amount_.count;
-    const bool in_time = amount_.time.count() == 0 || now - begin_ < amount_.time;
-    return is_first || (in_count && in_time);
+    return !failed_.load(std::memory_order_relaxed) && budget_.take(is_first, now);
   }
   void fail(const Error& error) {
     const std::lock_guard lock(mutex_);
@@ -59,7 +55,7 @@ class Round {
     std::unique_lock lock(mutex_);
     all_left_.wait(lock, [this] { return running_ == 0; });
   }
-  double taken() const { return seconds_since(begin_); }
+  double taken() const { return budget_.taken(); }
   const std::optional<Error>& error() const { return error_; }
 
  private:
@@ -72,9 +68,7 @@ class Round {
     return caller;
   }
 
-  const Amount amount_;
-  Clock::time_point begin_{};
-  std::atomic<std::uint64_t> taken_{0};
+  Budget budget_;
   std::atomic<bool> failed_{false};
   std::atomic<std::size_t> in_flight_{0}, refused_count_{0};
   std::mutex mutex_;

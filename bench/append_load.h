@@ -9,24 +9,14 @@
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <stop_token>
 #include <vector>
 
+#include "bench/amount.h"
 #include "bench/authors.h"
 #include "bench/latencies.h"
 #include "esdb/event_store.h"
 
 namespace esdb::bench {
-
-// How much: until one of the two is used up, 0 being no bound, or until somebody stops it, who then
-// has what was done until there.
-struct Amount {
-  Clock::duration time{};
-  std::uint64_t count = 0;
-  std::stop_token stop{};
-};
-inline Amount for_time(Clock::duration time) { return {.time = time}; }
-inline Amount so_many(std::uint64_t count) { return {.count = count}; }
 
 enum class Condition : std::uint8_t {
   kNone,

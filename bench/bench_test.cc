@@ -1,10 +1,11 @@
-// What every figure rests on: the histogram, and which runs count.
+// What every figure rests on: how much is done, the histogram, and which runs count.
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <random>
 #include <vector>
 
+#include "bench/amount.h"
 #include "bench/latencies.h"
 #include "bench/quiet.h"
 
@@ -14,6 +15,36 @@ namespace {
 using std::chrono::nanoseconds;
 
 constexpr std::uint64_t kSeed = 7;
+
+constexpr bool kFirst = true, kAnother = false;
+
+TEST(Budget, ACountIsSharedAndTheFirstOfEachIsMadeWhateverIsLeft) {
+  Budget budget(so_many(2));
+  const auto now = Clock::now();
+  EXPECT_TRUE(budget.take(kFirst, now));
+  EXPECT_TRUE(budget.take(kAnother, now));
+  EXPECT_FALSE(budget.take(kAnother, now));
+  EXPECT_TRUE(budget.take(kFirst, now));
+}
+
+TEST(Budget, ATimeRunsFromBeginAndTheFirstIsMadeAlsoBehindIt) {
+  Budget budget(for_time(std::chrono::hours(1)));
+  const auto made = Clock::now();
+  budget.begin();
+  EXPECT_TRUE(budget.take(kAnother, made + std::chrono::minutes(59)));
+  EXPECT_FALSE(budget.take(kAnother, made + std::chrono::hours(2)));
+  EXPECT_TRUE(budget.take(kFirst, made + std::chrono::hours(2)));
+}
+
+TEST(Budget, WithoutABoundThereIsOneMoreUntilItIsStopped) {
+  std::stop_source stop;
+  Budget budget({.stop = stop.get_token()});
+  const auto now = Clock::now();
+  for (int i = 0; i < 1'000; ++i) ASSERT_TRUE(budget.take(kAnother, now));
+  stop.request_stop();
+  EXPECT_FALSE(budget.take(kAnother, now));
+  EXPECT_FALSE(budget.take(kFirst, now));
+}
 
 TEST(Latencies, NothingMeasuredIsZero) {
   const Latencies latencies;

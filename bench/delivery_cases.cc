@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "bench/append_cases.h"
+#include "bench/append_load.h"
 #include "bench/delivery_load.h"
 
 namespace esdb::bench {

@@ -7,8 +7,6 @@
 #include <string>
 #include <thread>
 
-#include "bench/authors.h"
-
 namespace esdb::bench {
 namespace {
 
@@ -73,10 +71,8 @@ Result<Deliveries> run(EventStore& author, EventStore& subscriber, const Deliver
   Subscriber receiver(subscriber, name, *info, load.amount.stop);
   Author events(load.shape, kSeed);
   std::this_thread::sleep_for(std::chrono::milliseconds(50));  // until it waits
-  const auto begin = Clock::now();
-  for (std::uint64_t made = 0; made < load.amount.count || load.amount.count == 0; ++made) {
-    if (made > 0 && load.amount.time.count() > 0 && Clock::now() - begin >= load.amount.time) break;
-    if (load.amount.stop.stop_requested()) break;
+  Budget budget(load.amount);
+  for (bool is_first = true; budget.take(is_first, Clock::now()); is_first = false) {
     std::this_thread::sleep_for(load.pause);
     auto append = EncodedAppend::encode(events.next());
     if (!append) return std::unexpected(append.error());

@@ -4,7 +4,8 @@
 
 #include <cstdint>
 
-#include "bench/append_load.h"
+#include "bench/amount.h"
+#include "bench/authors.h"
 #include "bench/latencies.h"
 #include "esdb/event_store.h"
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "bench/append_limit.h"
+#include "bench/append_load.h"
 #include "bench/read_load.h"
 
 namespace esdb::bench {

@@ -1,6 +1,5 @@
 #include "bench/read_load.h"
 
-#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <optional>
@@ -24,25 +23,6 @@ void add(Reads& sum, const Reads& other) {
   sum.latencies.merge(other.latencies);
 }
 
-// Whether one more read is to be made; the first of each reader always is.
-class Budget {
- public:
-  explicit Budget(const Amount& amount) : amount_(amount), begin_(Clock::now()) {}
-  bool take(bool is_first) {
-    const auto taken = taken_.fetch_add(1, std::memory_order_relaxed);
-    if (amount_.stop.stop_requested()) return false;
-    if (is_first) return true;
-    const bool in_time = amount_.time.count() == 0 || Clock::now() - begin_ < amount_.time;
-    return in_time && (amount_.count == 0 || taken < amount_.count);
-  }
-  double taken() const { return seconds_since(begin_); }
-
- private:
-  const Amount amount_;
-  const Clock::time_point begin_;
-  std::atomic<std::uint64_t> taken_{0};
-};
-
 // One read after another, each begun where the one before was answered.
 class Reader {
  public:
@@ -50,7 +30,7 @@ class Reader {
       : store_(store), load_(load), random_(load.seed * 1'000'003 + number), budget_(budget) {}
 
   void block() {
-    for (bool is_first = true; !error && budget_.take(is_first); is_first = false) {
+    for (bool is_first = true; !error && take(is_first); is_first = false) {
       begin_read();
       for (bool finished = false; !finished;) {
         auto batch = cursor_->next();
@@ -64,7 +44,7 @@ class Reader {
   }
 
   void next(bool is_first, const std::function<void()>& done) {
-    if (error || !budget_.take(is_first)) return done();
+    if (error || !take(is_first)) return done();
     begin_read();
     next_batch(done);
   }
@@ -73,6 +53,7 @@ class Reader {
   std::optional<Error> error;
 
  private:
+  bool take(bool is_first) { return budget_.take(is_first, Clock::now()); }
   void begin_read() {
     begun_ = Clock::now();
     found_ = 0;

@@ -7,7 +7,8 @@
 #include <memory>
 #include <random>
 
-#include "bench/append_load.h"
+#include "bench/amount.h"
+#include "bench/authors.h"
 #include "bench/latencies.h"
 #include "esdb/event_store.h"
 
