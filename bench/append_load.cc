@@ -277,9 +277,6 @@ Result<Appends> run(Connections connections, const AppendLoad& load) {
   for (const auto& store : connections) stores.push_back(store.get());
   return run_on(stores, load);
 }
-Result<Appends> run(const std::unique_ptr<EventStore>& store, const AppendLoad& load) {
-  return run_on({store.get()}, load);
-}
 Result<Appends> run(EventStore& store, const AppendLoad& load) { return run_on({&store}, load); }
 
 std::size_t encoded_bytes(const Shape& shape) {

@@ -50,7 +50,6 @@ struct Appends {
 using Connections = std::span<const std::unique_ptr<EventStore>>;
 
 Result<Appends> run(Connections connections, const AppendLoad& load);
-Result<Appends> run(const std::unique_ptr<EventStore>& store, const AppendLoad& load);
 Result<Appends> run(EventStore& store, const AppendLoad& load);
 
 // What one append of that shape is, encoded.

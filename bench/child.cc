@@ -61,13 +61,13 @@ ChildReport append_beside_cold_reads(const std::string& directory, std::uint64_t
   const AppendLoad appends{.condition = Condition::kVersion,
                            .amount = for_time(scaled(4 * kSecond))};
   ChildReport report;
-  report.latencies["alone"] = run(store, appends).value().latencies;
+  report.latencies["alone"] = run(*store, appends).value().latencies;
   Result<Reads> reads;
   {
     const std::jthread readers(
         [&] { reads = run(*store, cold_tags(queries, scaled(5 * kSecond))); });
     std::this_thread::sleep_for(scaled(kSecond / 2));
-    report.latencies["beside"] = run(store, appends).value().latencies;
+    report.latencies["beside"] = run(*store, appends).value().latencies;
   }
   report.figures["reads_per_s"] = reads.value().reads_per_second();
   return report;
@@ -77,9 +77,9 @@ ChildReport append_beside_cold_reads(const std::string& directory, std::uint64_t
   const auto store = open(directory).value();
   const SizedQueries queries{events};
   for (;;)
-    run(store, {.shape = {.streams = queries.streams(), .tags = queries.tags()},
-                .in_flight = 256,
-                .amount = for_time(kSecond)})
+    run(*store, {.shape = {.streams = queries.streams(), .tags = queries.tags()},
+                 .in_flight = 256,
+                 .amount = for_time(kSecond)})
         .value();
 }
 

@@ -19,12 +19,9 @@ Measurement deliveries(const Where& where, std::size_t load_in_flight) {
     Result<Appends> beside;
     std::jthread load;
     if (load_in_flight > 0) {
-      const std::unique_ptr<EventStore>* connection = nullptr;
-      for (const auto& store : site->stores())
-        if (store.get() == &background) connection = &store;
-      load = std::jthread([connection, load_in_flight, time, &beside] {
+      load = std::jthread([&background, load_in_flight, time, &beside] {
         beside = run(
-            *connection,
+            background,
             {.shape = {.streams = 1'000}, .in_flight = load_in_flight, .amount = for_time(time)});
       });
     }

@@ -148,10 +148,10 @@ Measurement beside_reads(const Where& where, const std::shared_ptr<Population>& 
         .amount = for_time(scaled(2 * kSecond))};
     const auto& stores = bench->site.stores();
     watch.begin(bench->site.pids());
-    const auto alone = run(stores.front(), load).value();
+    const auto alone = run(*stores.front(), load).value();
     const auto begin = Clock::now();
     const Readers readers(stores, stores.size() > 1 ? 1 : 0);
-    const auto beside = run(stores.front(), load).value();
+    const auto beside = run(*stores.front(), load).value();
     const auto read = static_cast<double>(readers.events()) / seconds_since(begin);
     watch.end();
     return Run{.figure = beside.events_per_second(),

@@ -1,6 +1,8 @@
 #include <time.h>
 
 #include <algorithm>
+#include <atomic>
+#include <memory>
 #include <string>
 #include <thread>
 #include <utility>
@@ -20,8 +22,7 @@ AppendLoad single_appends() {
 }
 
 Measurement undisturbed(SizedStore& sized) {
-  const std::shared_ptr<std::unique_ptr<EventStore>> store =
-      std::make_shared<std::unique_ptr<EventStore>>(sized.open());
+  const auto store = std::shared_ptr<EventStore>(sized.open());
   return [store](Watch& watch) {
     const Scratch scratch;
     watch.begin();
@@ -42,8 +43,7 @@ void wait_until_indexed(EventStore& store, Position position) {
 }
 
 // Single appends as long as the index takes to commit what a burst has left to it.
-Latencies appends_during_commit(const std::unique_ptr<EventStore>& store, const SizedStore& sized,
-                                std::uint64_t round) {
+Latencies appends_during_commit(EventStore& store, const SizedStore& sized, std::uint64_t round) {
   auto shape = sized.shape();
   shape.events = 512;
   const auto burst = run(store, {.shape = shape,
@@ -54,7 +54,7 @@ Latencies appends_during_commit(const std::unique_ptr<EventStore>& store, const 
   Latencies latencies;
   std::atomic<bool> committed = false;
   const std::jthread watcher([&] {
-    wait_until_indexed(*store, burst.last.value - burst.events / 10);
+    wait_until_indexed(store, burst.last.value - burst.events / 10);
     committed = true;
   });
   while (!committed)
@@ -64,10 +64,9 @@ Latencies appends_during_commit(const std::unique_ptr<EventStore>& store, const 
 }
 
 Measurement while_index_commits(SizedStore& sized) {
-  const std::shared_ptr<std::unique_ptr<EventStore>> store =
-      std::make_shared<std::unique_ptr<EventStore>>(sized.open());
+  const auto store = std::shared_ptr<EventStore>(sized.open());
   return [store, &sized](Watch& watch) {
-    wait_until_indexed(**store, (*store)->statistics().value().durable);
+    wait_until_indexed(*store, store->statistics().value().durable);
     watch.begin();
     const auto alone = run(*store, single_appends()).value().latencies;
     Latencies beside;
@@ -93,7 +92,7 @@ double process_seconds() {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
 }
 
-double cpu_us_per_append(const std::unique_ptr<EventStore>& store, const AppendLoad& load) {
+double cpu_us_per_append(EventStore& store, const AppendLoad& load) {
   const auto before = process_seconds();
   const auto appends = run(store, load).value();
   return (process_seconds() - before) / static_cast<double>(appends.appends) * 1e6;
@@ -101,8 +100,7 @@ double cpu_us_per_append(const std::unique_ptr<EventStore>& store, const AppendL
 
 // Figure: what a check adds to the CPU time of an append, all threads together, its author's
 // encoding included. With and without in turn, so that what else changes is shared.
-Run cost_of_checks(const std::unique_ptr<EventStore>& store, const SizedStore& sized,
-                   Watch& watch) {
+Run cost_of_checks(EventStore& store, const SizedStore& sized, Watch& watch) {
   constexpr std::uint64_t kElsewhere = std::uint64_t{1} << 48;
   AppendLoad without{
       .shape = {.streams = 1'000, .first_stream = kElsewhere, .first_tag = kElsewhere},
@@ -146,8 +144,7 @@ void add_checks(Suite& suite, const Size& size, Costs& costs) {
              .better = Better::kLower,
              .goal = figure_of(2),
              .prepare = [store = size.store, &costs, millions = size.millions]() -> Measurement {
-               const std::shared_ptr<std::unique_ptr<EventStore>> open =
-                   std::make_shared<std::unique_ptr<EventStore>>(store->open());
+               const auto open = std::shared_ptr<EventStore>(store->open());
                return [open, store, &costs, millions](Watch& watch) {
                  auto told = cost_of_checks(*open, *store, watch);
                  costs[millions].push_back(told.figure);

@@ -40,7 +40,7 @@ Run told_of(const Filled& filled, double raw) {
 Filled fill_new(const std::string& directory, const AppendLoad& load, Watch& watch) {
   const auto store = open(directory).value();
   watch.begin();
-  auto filled = fill(store, load);
+  auto filled = fill(*store, load);
   watch.end();
   return filled;
 }

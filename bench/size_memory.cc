@@ -68,8 +68,8 @@ Run under_load(SizedStore& sized, Watch& watch) {
   watch.begin(site.pids());
   {
     const std::jthread load([&] {
-      appends = run(site.stores().front(),
-                    {.shape = sized.shape(), .in_flight = 256, .amount = for_time(time)});
+      appends =
+          run(site.store(), {.shape = sized.shape(), .in_flight = 256, .amount = for_time(time)});
       done = true;
     });
     while (!done) {

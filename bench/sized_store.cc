@@ -37,16 +37,16 @@ std::vector<std::string> segment_paths(const std::string& store_directory) {
   return paths;
 }
 
-Filled fill(const std::unique_ptr<EventStore>& store, const AppendLoad& load) {
+Filled fill(EventStore& store, const AppendLoad& load) {
   const auto begin = Clock::now();
   Filled filled{.appends = run(store, load).value()};
   const auto events = static_cast<double>(filled.appends.events);
   filled.events_until_acknowledged_per_s = filled.appends.events_per_second();
   // The last of it waits for a timer of seconds, which a smoke run does not.
-  while (!is_smoke_run() && store->statistics().value().indexed < filled.appends.last)
+  while (!is_smoke_run() && store.statistics().value().indexed < filled.appends.last)
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   filled.events_until_indexed_per_s = events / seconds_since(begin);
-  filled.log_bytes = store->statistics().value().bytes;
+  filled.log_bytes = store.statistics().value().bytes;
   return filled;
 }
 
@@ -71,7 +71,7 @@ const Filled& SizedStore::filled() {
     load_shape.events = 512;
     const auto store = esdb::open(directory_).value();
     filled_ = fill(
-        store, {.shape = load_shape, .in_flight = 16, .amount = so_many((events() + 511) / 512)});
+        *store, {.shape = load_shape, .in_flight = 16, .amount = so_many((events() + 511) / 512)});
   }
   return filled_;
 }

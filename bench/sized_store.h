@@ -30,7 +30,7 @@ struct Filled {
   std::uint64_t log_bytes = 0;            // as written, without what is prepared
 };
 // Appends `events` to the store, and waits until the index on disk has them.
-Filled fill(const std::unique_ptr<EventStore>& store, const AppendLoad& load);
+Filled fill(EventStore& store, const AppendLoad& load);
 
 // Its queries, also for a process that has only the numbers.
 struct SizedQueries {
