@@ -1,24 +1,17 @@
 #include "bench/site.h"
 
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <unistd.h>
+
+#include "bench/loopback.h"
 
 namespace esdb::bench {
 namespace {
 
 // One that nobody listens on just now.
 int free_port() {
-  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  auto* raw = reinterpret_cast<sockaddr*>(&address);
-  socklen_t size = sizeof address;
-  if (fd < 0 || ::bind(fd, raw, size) != 0 || ::getsockname(fd, raw, &size) != 0)
-    fail("a free port");
-  ::close(fd);
-  return ntohs(address.sin_port);
+  const auto bound = bind_to_loopback();
+  ::close(bound.fd);
+  return ntohs(bound.address.sin_port);
 }
 
 }  // namespace

@@ -1,6 +1,5 @@
 #include "bench/socket_limits.h"
 
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -11,6 +10,7 @@
 #include <array>
 
 #include "bench/failure.h"
+#include "bench/loopback.h"
 
 namespace esdb::bench {
 namespace {
@@ -40,20 +40,15 @@ Ends unix_ends() {
 }
 
 Ends tcp_ends() {
-  const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const auto listener = bind_to_loopback();
   const int near = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  auto* raw = reinterpret_cast<sockaddr*>(&address);
-  socklen_t size = sizeof address;
-  if (listener < 0 || near < 0 || ::bind(listener, raw, size) != 0 ||
-      ::getsockname(listener, raw, &size) != 0 || ::listen(listener, 1) != 0 ||
-      ::connect(near, raw, size) != 0)
+  const auto* address = reinterpret_cast<const sockaddr*>(&listener.address);
+  if (near < 0 || ::listen(listener.fd, 1) != 0 ||
+      ::connect(near, address, sizeof listener.address) != 0)
     fail("echo over TCP");
-  const int far = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
+  const int far = ::accept4(listener.fd, nullptr, nullptr, SOCK_CLOEXEC);
   if (far < 0) fail("accept");
-  ::close(listener);
+  ::close(listener.fd);
   const int on = 1;
   for (const int end : {near, far}) ::setsockopt(end, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   return {near, far};
