@@ -50,14 +50,19 @@ std::size_t memory_of_cold_reads(SizedStore& sized) {
   return (std::size_t{128} << 20) + static_cast<std::size_t>(bytes / 10);
 }
 
-Run cold(SizedStore& sized, Watch& watch) {
-  const ChildOrder order{.part = "read_cold",
+ChildReport report_of(std::string part, SizedStore& sized, Watch& watch) {
+  const ChildOrder order{.part = std::move(part),
                          .directory = sized.directory(),
                          .events = sized.events(),
                          .memory = memory_of_cold_reads(sized)};
   watch.begin();
-  const auto report = run_child(order);
+  auto report = run_child(order);
   watch.end();
+  return report;
+}
+
+Run cold(SizedStore& sized, Watch& watch) {
+  const auto report = report_of("read_cold", sized, watch);
   return {.figure = report.figures.at("events_per_s"),
           .limit = report.figures.at("device_per_s"),
           .latencies = report.latencies.at("reads"),
@@ -65,13 +70,7 @@ Run cold(SizedStore& sized, Watch& watch) {
 }
 
 Run appends_beside_cold_reads(SizedStore& sized, Watch& watch) {
-  const ChildOrder order{.part = "append_beside_cold_reads",
-                         .directory = sized.directory(),
-                         .events = sized.events(),
-                         .memory = memory_of_cold_reads(sized)};
-  watch.begin();
-  const auto report = run_child(order);
-  watch.end();
+  const auto report = report_of("append_beside_cold_reads", sized, watch);
   const auto& alone = report.latencies.at("alone");
   const auto& beside = report.latencies.at("beside");
   return {.figure = beside.percentile(0.99),
