@@ -10,8 +10,6 @@
 namespace esdb::bench {
 namespace {
 
-constexpr auto kSecond = std::chrono::seconds(1);
-constexpr std::size_t kRawBytes = std::size_t{256} << 20;
 constexpr const char* kGroupLimit =
     "the same bytes in bare durable writes one after another, all in flight in one of at most 1 "
     "MiB";
@@ -29,14 +27,6 @@ std::string_view to_string(Condition condition) {
   }
   return {};
 }
-
-// What a case of appends keeps from run to run.
-struct Bench {
-  Bench(const Where& where, std::size_t connections)
-      : site(where, connections), raw(site.path(), is_smoke_run() ? 1 << 20 : kRawBytes) {}
-  Site site;
-  ZeroedFile raw;
-};
 
 struct Plan {
   AppendLoad load;
@@ -90,7 +80,7 @@ std::string described(const Plan& plan) {
 }
 
 Measurement one_at_a_time(const Where& where, bool has_neighbour) {
-  auto bench = std::make_shared<Bench>(where, 1);
+  auto bench = std::make_shared<Bench>(where);
   const AppendLoad load{.condition = Condition::kVersion, .amount = for_time(scaled(2 * kSecond))};
   auto warm_up = load;
   warm_up.amount = for_time(scaled(kSecond / 2));

@@ -18,7 +18,6 @@
 namespace esdb::bench {
 namespace {
 
-constexpr auto kSecond = std::chrono::seconds(1);
 constexpr std::string_view kFlag = "--child";
 constexpr std::size_t kReaders = 16;
 constexpr std::size_t kMemory = std::size_t{64} << 20;  // of the store's own: the rest is pages

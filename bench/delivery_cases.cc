@@ -14,7 +14,7 @@ Measurement deliveries(const Where& where, std::size_t load_in_flight) {
   auto& subscriber = site->another();
   auto& background = site->another();
   return [site = std::move(site), &subscriber, &background, load_in_flight](Watch& watch) {
-    const auto time = scaled(std::chrono::seconds(3));
+    const auto time = scaled(3 * kSecond);
     watch.begin(site->pids());
     Result<Appends> beside;
     std::jthread load;

@@ -53,7 +53,7 @@ int main(int argc, char** argv) {
     const esdb::bench::Scratch scratch;
     const auto limits =
         esdb::bench::measure_limits(scratch.path(), esdb::bench::scaled(std::size_t{2} << 30),
-                                    esdb::bench::scaled(std::chrono::seconds(1)));
+                                    esdb::bench::scaled(esdb::bench::kSecond));
     if (json)
       esdb::bench::print_json(limits);
     else

@@ -13,27 +13,19 @@
 namespace esdb::bench {
 namespace {
 
-constexpr auto kSecond = std::chrono::seconds(1);
-constexpr std::size_t kRawBytes = std::size_t{256} << 20;
-
 // Of streams and tags that no query of the population finds.
 constexpr std::uint64_t kFarNumber = std::uint64_t{1} << 48;
 
-std::size_t raw_bytes() { return is_smoke_run() ? 1 << 20 : kRawBytes; }
-
-// A store to read from, and a file beside it, both in the page cache.
-struct Bench {
-  Bench(const Where& where, Population& population)
-      : site(where, 1, population.directory()), raw(site.path(), raw_bytes()) {
-    read_everything(site.store()).value();
-    read_bandwidth(raw, PageCache::kWarm, {});
-  }
-  Site site;
-  ZeroedFile raw;
-};
+// The store and the file both in the page cache.
+std::shared_ptr<Bench> warm_bench(const Where& where, Population& population) {
+  auto bench = std::make_shared<Bench>(where, 1, population.directory());
+  read_everything(bench->site.store()).value();
+  read_bandwidth(bench->raw, PageCache::kWarm, {});
+  return bench;
+}
 
 Measurement everything_once(const Where& where, Population& population) {
-  auto bench = std::make_shared<Bench>(where, population);
+  auto bench = warm_bench(where, population);
   return [bench = std::move(bench)](Watch& watch) {
     watch.begin(bench->site.pids());
     const auto cached = read_bandwidth(bench->raw, PageCache::kWarm, scaled(kSecond / 4));
@@ -83,7 +75,7 @@ double cached_events_per_second(const ZeroedFile& raw, std::size_t readers) {
 
 Measurement selective(const Where& where, const std::shared_ptr<Population>& population,
                       const Plan& plan) {
-  auto bench = std::make_shared<Bench>(where, *population);
+  auto bench = warm_bench(where, *population);
   auto warm_up = load_of(plan, *population);
   warm_up.amount = for_time(scaled(kSecond));
   run(bench->site.store(), warm_up).value();
@@ -139,7 +131,7 @@ class Readers {
 Measurement beside_reads(const Where& where, const std::shared_ptr<Population>& population,
                          std::size_t in_flight) {
   constexpr std::size_t kReaders = 2;
-  auto bench = std::make_shared<Bench>(where, *population);
+  auto bench = warm_bench(where, *population);
   for (std::size_t i = 0; i < kReaders; ++i) bench->site.another();
   return [bench = std::move(bench), population, in_flight](Watch& watch) {
     const AppendLoad load{

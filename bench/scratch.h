@@ -32,6 +32,10 @@ inline std::chrono::nanoseconds scaled(std::chrono::nanoseconds time) {
                   std::chrono::nanoseconds(std::chrono::milliseconds(2)));
 }
 
+inline constexpr auto kSecond = std::chrono::seconds(1);
+// Of the file that bare system calls work on, beside a store.
+inline std::size_t raw_bytes() { return std::size_t{is_smoke_run() ? 1U : 256U} << 20; }
+
 class Scratch {
  public:
   Scratch() {

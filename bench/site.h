@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/disk_limits.h"
 #include "bench/placement.h"
 #include "bench/process.h"
 #include "bench/scratch.h"
@@ -43,6 +44,14 @@ class Site {
   std::unique_ptr<ServerProcess> server_;
   std::string url_;
   std::vector<std::unique_ptr<EventStore>> stores_;  // ends before the server
+};
+
+// What a case keeps from run to run: a site, and a file beside it for bare system calls.
+struct Bench {
+  explicit Bench(const Where& where, std::size_t connections = 1, const std::string& directory = {})
+      : site(where, connections, directory), raw(site.path(), raw_bytes()) {}
+  Site site;
+  ZeroedFile raw;
 };
 
 }  // namespace esdb::bench

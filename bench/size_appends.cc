@@ -14,7 +14,6 @@
 namespace esdb::bench {
 namespace {
 
-constexpr auto kSecond = std::chrono::seconds(1);
 constexpr std::uint64_t kCommitted = 250'000;  // events of a transaction of the index
 
 AppendLoad single_appends() {

@@ -9,13 +9,11 @@ namespace esdb::bench {
 namespace {
 
 constexpr std::size_t kDataBytes = 256;
-constexpr std::size_t kRawBytes = std::size_t{256} << 20;
 constexpr const char* kGroupLimit = "1 MiB after 1 MiB of the same bytes in bare durable writes";
 
 double raw_events_per_second(const std::string& directory, std::size_t events_of_append) {
-  const ZeroedFile raw(directory, is_smoke_run() ? 1 << 20 : kRawBytes);
-  return append_limit(raw, {.events = events_of_append}, 1024, scaled(std::chrono::seconds(1)))
-      .events_per_second;
+  const ZeroedFile raw(directory, raw_bytes());
+  return append_limit(raw, {.events = events_of_append}, 1024, scaled(kSecond)).events_per_second;
 }
 
 void add_disk(Run& told, const std::string& directory, const Filled& filled) {

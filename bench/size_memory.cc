@@ -12,7 +12,6 @@
 namespace esdb::bench {
 namespace {
 
-constexpr auto kSecond = std::chrono::seconds(1);
 constexpr double kMiB = 1 << 20;
 constexpr double kMemoryMiB = kMemoryDefault / kMiB;
 constexpr std::size_t kSubscribers = 100;

@@ -33,7 +33,7 @@ Run open_until_ready(SizedStore& sized, Pages pages, std::mt19937_64& random, Wa
 }
 
 Run recovery(SizedStore& sized, std::mt19937_64& random, Watch& watch) {
-  append_and_crash(sized.directory(), sized.events(), scaled(std::chrono::seconds(3)));
+  append_and_crash(sized.directory(), sized.events(), scaled(3 * kSecond));
   return open_until_ready(sized, Pages::kKept, random, watch);
 }
 

@@ -8,8 +8,6 @@
 namespace esdb::bench {
 namespace {
 
-constexpr auto kSecond = std::chrono::seconds(1);
-
 struct Selection {
   const char* name;
   Query (SizedQueries::*query)(std::mt19937_64&, std::uint64_t) const;
