@@ -2,7 +2,6 @@
 
 #include <semaphore>
 
-#include "bench/authors.h"
 #include "esdb/event_store.h"
 
 namespace esdb::bench {

@@ -47,13 +47,15 @@ Measurement everything_once(const Where& where, Population& population) {
 struct Selection {
   const char* name;
   Query (Population::*query)(std::mt19937_64&) const;
-  std::uint64_t events;  // that are found
+  std::uint64_t (Population::*least)() const;  // events that are found
 };
-constexpr Selection kShortStreams{"stream_of:10", &Population::short_stream, Population::kShort};
-constexpr Selection kLongStreams{"stream_of:1000", &Population::long_stream, Population::kLong};
-constexpr Selection kTags{"query:tag", &Population::tag, Population::kOfTag};
+constexpr Selection kShortStreams{"stream_of:10", &Population::short_stream,
+                                  &Population::least_of_short_stream};
+constexpr Selection kLongStreams{"stream_of:1000", &Population::long_stream,
+                                 &Population::least_of_long_stream};
+constexpr Selection kTags{"query:tag", &Population::tag, &Population::least_of_tag};
 constexpr Selection kTagsAndTypes{"query:tag_and_type", &Population::tag_and_type,
-                                  Population::kOfTag / 4};
+                                  &Population::least_of_tag_and_type};
 
 struct Plan {
   Selection selection;
@@ -65,6 +67,7 @@ ReadLoad load_of(const Plan& plan, const Population& population) {
                     &population](std::mt19937_64& random) { return (population.*query)(random); },
           .readers = plan.readers,
           .in_flight = plan.in_flight,
+          .least = (population.*plan.selection.least)(),
           .amount = for_time(scaled(2 * kSecond))};
 }
 
