@@ -7,19 +7,18 @@
 // Threads: any.
 #pragma once
 
-#include <cstdint>
-#include <list>
+#include <cstddef>
 #include <memory>
 #include <mutex>
-#include <unordered_map>
 
 #include "storage/footer.h"
+#include "storage/recently_used.h"
 
 namespace esdb::storage {
 
 class FooterCache {
  public:
-  explicit FooterCache(std::size_t blocks_max) : blocks_max_(blocks_max) {}
+  explicit FooterCache(std::size_t blocks_max) : blocks_(blocks_max) {}
 
   // Null: not there.
   std::shared_ptr<const FooterBlock> find(FooterBlockPlace place);
@@ -27,15 +26,8 @@ class FooterCache {
   void forget();  // all of them
 
  private:
-  struct Entry {
-    std::uint64_t key{};
-    std::shared_ptr<const FooterBlock> block{};
-  };
-  const std::size_t blocks_max_;
   std::mutex mutex_;
-  std::list<Entry> entries_{};  // the newest use first
-  std::unordered_map<std::uint64_t, std::list<Entry>::iterator>
-      places_{};  // under mutex_, as above
+  RecentlyUsed<std::shared_ptr<const FooterBlock>> blocks_;  // under mutex_
 };
 
 }  // namespace esdb::storage

@@ -8,8 +8,6 @@
 namespace esdb::storage {
 namespace {
 
-constexpr std::size_t kOpenFilesMax = 128;
-
 // The last segment whose number of this kind is not above `wanted`.
 template <class Number>
 std::size_t last_not_above(const std::vector<Segment>& segments, std::uint64_t wanted,
@@ -50,30 +48,19 @@ std::size_t SegmentList::of_frame(std::uint64_t frame_number) const {
 IoResult<std::shared_ptr<File>> FileCache::open(std::uint32_t number) {
   std::shared_ptr<File> closed;  // outside the lock
   std::lock_guard lock(mutex_);
-  if (const auto found = files_.find(number); found != files_.end()) {
-    uses_.splice(uses_.begin(), uses_, found->second.use);
-    return found->second.file;
-  }
-  auto file = io_.open(directory_ + "/" + segment_name(number), OpenMode::kRead);
-  if (!file) return std::unexpected(file.error());
-  if (files_.size() >= kOpenFilesMax) {
-    const auto oldest = files_.find(uses_.back());
-    closed = std::move(oldest->second.file);
-    files_.erase(oldest);
-    uses_.pop_back();
-  }
-  uses_.push_front(number);
-  auto& entry = files_[number];
-  entry = {std::shared_ptr<File>(std::move(*file)), uses_.begin()};
-  return entry.file;
+  if (const auto* known = files_.find(number)) return *known;
+  auto opened = io_.open(directory_ + "/" + segment_name(number), OpenMode::kRead);
+  if (!opened) return std::unexpected(opened.error());
+  const auto file = std::shared_ptr<File>(std::move(*opened));
+  closed = files_.add(number, file);
+  return file;
 }
 
 void FileCache::forget() {
   footers_.forget();
-  std::unordered_map<std::uint32_t, Entry> closed;  // outside the lock
+  RecentlyUsed<std::shared_ptr<File>> closed(0);  // outside the lock
   std::lock_guard lock(mutex_);
-  closed.swap(files_);
-  uses_.clear();
+  closed = files_.take_all();
 }
 
 void FileCache::doubt_footer(std::uint32_t number) {

@@ -4,20 +4,20 @@
 // Threads: a list is immutable; FileCache: any thread.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <set>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "storage/footer_cache.h"
 #include "storage/format.h"
 #include "storage/io.h"
 #include "storage/open_segment.h"
+#include "storage/recently_used.h"
 
 namespace esdb::storage {
 
@@ -61,17 +61,14 @@ class FileCache {
   void settle_doubt(std::uint32_t number, Settled how);
 
  private:
-  struct Entry {
-    std::shared_ptr<File> file{};
-    std::list<std::uint32_t>::iterator use{};
-  };
+  static constexpr std::size_t kOpenFilesMax = 128;
+
   Io& io_;
   const std::string directory_;
   FooterCache footers_;
   mutable std::mutex mutex_;
-  std::unordered_map<std::uint32_t, Entry> files_{};  // under mutex_
-  std::list<std::uint32_t> uses_{};                   // under mutex_; the newest first
-  std::set<std::uint32_t> doubted_{}, hopeless_{};    // under mutex_
+  RecentlyUsed<std::shared_ptr<File>> files_{kOpenFilesMax};  // under mutex_
+  std::set<std::uint32_t> doubted_{}, hopeless_{};            // under mutex_
 };
 
 }  // namespace esdb::storage
