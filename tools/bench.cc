@@ -6,9 +6,11 @@
 #include <atomic>
 #include <memory>
 #include <random>
+#include <ranges>
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "tools/bench_measures.h"
 #include "tools/bench_output.h"
@@ -44,26 +46,16 @@ constexpr const char* kExamples =
     "appended, so nothing gets rid of them: that asks for --yes where events are in the store\n"
     "already. To be without them, measure on a store of its own.";
 
-std::vector<std::string> words_of(const std::string& text) {
-  std::vector<std::string> words(1);
-  for (const char byte : text) {
-    if (byte == ',')
-      words.emplace_back();
-    else
-      words.back() += byte;
-  }
-  return words;
-}
-
 Result<std::vector<std::string>> chosen_by(const BenchArguments& arguments) {
-  if (arguments.only.empty()) return std::vector<std::string>{};
   const auto names = bench_names();
-  auto words = words_of(arguments.only);
-  for (const auto& word : words)
-    if (std::ranges::count(names, word) == 0)
-      return usage(
-          fmt::format("--only: there is no \"{}\"; there are {}", word, fmt::join(names, ", ")));
-  return words;
+  std::vector<std::string> chosen;
+  for (const auto word : std::views::split(arguments.only, ',')) {
+    chosen.emplace_back(word.begin(), word.end());
+    if (std::ranges::count(names, chosen.back()) == 0)
+      return usage(fmt::format("--only: there is no \"{}\"; there are {}", chosen.back(),
+                               fmt::join(names, ", ")));
+  }
+  return chosen;
 }
 
 Result<BenchPlan> plan_of(const BenchArguments& arguments) {
