@@ -39,7 +39,8 @@ class Wake {
 
  private:
   int fd_;
-  // Not by others than signal(): the kernel signals the ring's, too.
+  // signal() has written since the last drain(). Where it has not, the fd may be readable all the
+  // same: the kernel writes to the ring's when a write of the log is done.
   std::atomic<bool> signalled_{false};
 };
 
