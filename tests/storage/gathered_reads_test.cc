@@ -116,6 +116,29 @@ TEST(ReadsInFlight, LetsInWhatThereIsRoomForAndHoldsBackTheRest) {
   EXPECT_EQ(later, 4U);
 }
 
+TEST(ReadsInFlight, AreFewBesideAppendsAndManyAgainBehindThem) {
+  ReadsInFlight in_flight(10);
+  in_flight.give_way();
+  for (int batch = 0; batch < kBatchesBesideAppends; ++batch) {
+    ASSERT_EQ(in_flight.begin(10), kReadsBesideAppends);
+    in_flight.end(kReadsBesideAppends);
+  }
+  EXPECT_EQ(in_flight.begin(10), 10U);
+}
+
+TEST(ReadsInFlight, GivingWayHoldsBackUntilThoseBegunBeforeHaveEnded) {
+  ReadsInFlight in_flight(10);
+  EXPECT_EQ(in_flight.begin(8), 8U);
+  in_flight.give_way();
+  std::atomic<std::size_t> later = 0;
+  std::jthread waits([&] { later = in_flight.begin(8); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_EQ(later, 0U);
+  in_flight.end(8);
+  waits.join();
+  EXPECT_EQ(later, kReadsBesideAppends);
+}
+
 TEST(RingPool, LendsARingAgainAndNeverTheSameTwice) {
   MemoryIo memory;
   RingPool pool(memory);
