@@ -223,9 +223,14 @@ void Engine::start_threads() {
   if (options_.drive == Drive::kOwnThread)
     driving_ = quiet_thread("esdb-drive", [this] { driver_.run(driving_stop_.get_token()); });
   if (!has_files()) return;
-  indexing_ = quiet_thread("esdb-index", [this] { run_indexer(indexing_stop_.get_token()); });
-  background_ =
-      quiet_thread("esdb-background", [this] { run_background(background_stop_.get_token()); });
+  indexing_ = quiet_thread("esdb-index", [this] {
+    let_others_go_first();
+    run_indexer(indexing_stop_.get_token());
+  });
+  background_ = quiet_thread("esdb-background", [this] {
+    let_others_go_first();
+    run_background(background_stop_.get_token());
+  });
 }
 
 void Engine::run_indexer(const std::stop_token& stop) {

@@ -26,7 +26,10 @@ void ReaderPool::put(std::shared_ptr<Place> place) {
       anyone_.exchange(1);
       ready_.push_back(std::move(place));
       if (ready_.size() > idle_ && threads_.size() < threads_max_)
-        threads_.push_back(quiet_thread("esdb-read", [this] { run(); }));
+        threads_.push_back(quiet_thread("esdb-read", [this] {
+          let_others_go_first();
+          run();
+        }));
       changed_.notify_one();
       return;
     }

@@ -5,11 +5,15 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <cstdint>
 #include <future>
 #include <string>
+#include <thread>
 
 #include "tests/fixtures/scratch_directory.h"
 
@@ -30,6 +34,25 @@ TEST(Threads, AQuietThreadHasItsNameAndBlocksEverySignalOfTheProgram) {
   EXPECT_STREQ(name.c_str(), "esdb-test");
   for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGCHLD, SIGPIPE, SIGALRM})
     EXPECT_EQ(sigismember(&blocked, signal), 1) << signal;
+}
+
+// The slice of the calling thread; 0: it has none of its own, or the kernel does not tell.
+std::uint64_t slice_ns() {
+  std::array<std::uint64_t, 6> attributes{};  // struct sched_attr; its fourth word is the slice
+  if (::syscall(SYS_sched_getattr, 0, attributes.data(), sizeof attributes, 0) != 0) return 0;
+  return attributes[3];
+}
+
+TEST(Threads, WhoLetsOthersGoFirstHasALongSliceAndNobodyElse) {
+  std::uint64_t before = 0, after = 0;
+  std::thread([&] {
+    before = slice_ns();
+    let_others_go_first();
+    after = slice_ns();
+  }).join();
+  if (after == 0) GTEST_SKIP() << "threads have no slices of their own before Linux 6.12";
+  EXPECT_GT(after, before);
+  EXPECT_EQ(slice_ns(), before);
 }
 
 TEST(Threads, TheCallersOwnMaskStaysAsItWas) {
