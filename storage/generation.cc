@@ -9,6 +9,7 @@
 
 #include "storage/check.h"
 #include "storage/hash.h"
+#include "storage/packed_positions.h"
 
 namespace esdb::storage {
 
@@ -55,10 +56,12 @@ void Generation::add(const IndexedEvent& event) {
     for (const TermRef& tag : event.tags) terms_.prefetch(tag.hash);
   }
   TermNode* stream = find_or_add(event.stream);
-  if (const std::uint32_t count = stream->postings.count(); count == 0)
+  if (const std::uint32_t count = stream->postings.count(); count == 0) {
     stream->first_version = event.version.value;
-  else
+    ++stream_terms_;
+  } else {
     ESDB_CHECK(stream->first_version + count == event.version.value);
+  }
   stream->postings.add(arena_, at);
   find_or_add(event.category)->postings.add(arena_, at);
   ++events_;
@@ -101,15 +104,20 @@ void Generation::end_frame(const FrameMark& mark, std::size_t log_bytes) {
   end_ = mark;
 }
 
-double Generation::dirty_bytes(std::size_t index_bytes) const {
+double Generation::dirty_bytes(const IndexPages& index) const {
+  // Rows lie anywhere in their tree.
+  const auto touched = [](std::uint64_t tree, double rows) {
+    const auto pages = static_cast<double>(tree);
+    return tree == 0 ? 0 : pages * (1 - std::exp(-rows / pages));
+  };
   const auto terms = static_cast<double>(terms_.count());
-  const auto text = static_cast<double>(text_bytes_);
   const auto postings = static_cast<double>(events_) * 4;
-  const double pages = static_cast<double>(index_bytes) / kPageBytes;
-  // Rows and second entries lie anywhere in what there is; what is new needs pages of its own.
-  const double touched = pages > 0 ? pages * (1 - std::exp(-2 * terms / pages)) : 0;
-  const double added = (terms * kTermBytes + text + postings * kPostingBytes) * kFillShare;
-  return touched * kPageBytes + added;
+  // Of others than streams it is not known here which are new: as if all were.
+  const auto added = static_cast<double>(terms_.count() - stream_terms_ + new_streams_.count());
+  const double text = terms > 0 ? static_cast<double>(text_bytes_) * added / terms : 0;
+  const double pages = touched(index.terms, terms) + touched(index.seconds, added) +
+                       touched(index.chunks, postings / kChunkPositions);
+  return pages * kPageBytes + (added * kTermBytes + text + postings * kPostingBytes) * kFillShare;
 }
 
 std::optional<std::uint64_t> Generation::newest_tracked(std::string_view source) const {

@@ -33,7 +33,7 @@ struct TailIndex::State {
   mutable std::mutex mutex;
   std::shared_ptr<const Generations> list;  // guarded by mutex
   std::atomic<std::uint64_t> revision{0};   // of the list
-  std::atomic<std::size_t> index_bytes{0};
+  IndexPages index_pages;                   // guarded by mutex
 
   // Indexer: dropped, but perhaps still in a reader's or the writer's hands. Freed here, because
   // freeing takes longer than the writer may.
@@ -102,11 +102,16 @@ void TailIndex::freeze_when_due(std::chrono::steady_clock::time_point now) {
   state.refresh();
   if (state.options.keeps_everything || state.frame_open) return;
   if (state.newest->end().frame_number == state.newest->begins_behind().frame_number) return;
+  IndexPages pages;
+  {
+    const std::lock_guard lock(state.mutex);
+    pages = state.index_pages;
+  }
   auto due = state.due.load(std::memory_order_relaxed);
   if (due == kNever) state.due.store(due = now + kGenerationAgeMax, std::memory_order_relaxed);
-  const bool full = state.newest->events() >= kGenerationEventsMax || now >= due ||
-                    state.newest->dirty_bytes(state.index_bytes.load(std::memory_order_relaxed)) >=
-                        static_cast<double>(state.options.dirty_bytes);
+  const bool full =
+      state.newest->events() >= kGenerationEventsMax || now >= due ||
+      state.newest->dirty_bytes(pages) >= static_cast<double>(state.options.dirty_bytes);
   if (full) freeze();
 }
 
@@ -144,6 +149,20 @@ std::optional<StreamHead> TailIndex::stream_head(const TermRef& stream) const {
   return std::nullopt;
 }
 
+Position TailIndex::last_above(const TermRef& term, Position after) const {
+  const Generations& list = *state_->writers_list;
+  for (auto at = list.rbegin(); at != list.rend(); ++at) {
+    const TermNode* node = (*at)->find(term);
+    const std::uint32_t count = node == nullptr ? 0 : node->postings.count();
+    if (count > 0) {
+      const Position last = (*at)->base() + node->postings.last_of(count);
+      return last > after ? last : Position{};
+    }
+    if ((*at)->base() <= after.value) break;
+  }
+  return Position{};
+}
+
 std::optional<std::uint64_t> TailIndex::tracked(std::string_view source) const {
   const Generations& list = *state_->writers_list;
   for (auto at = list.rbegin(); at != list.rend(); ++at)
@@ -175,8 +194,9 @@ void TailIndex::drop_oldest() {
   state.publish(std::move(generations));
 }
 
-void TailIndex::set_index_bytes(std::size_t bytes) {
-  state_->index_bytes.store(bytes, std::memory_order_relaxed);
+void TailIndex::set_index_pages(const IndexPages& pages) {
+  const std::lock_guard lock(state_->mutex);
+  state_->index_pages = pages;
 }
 
 std::shared_ptr<const Generations> TailIndex::generations() const {

@@ -46,6 +46,13 @@ struct StreamHead {
   Position last{};
 };
 
+// What the trees of the index on disk are made of.
+struct IndexPages {
+  std::uint64_t terms{};
+  std::uint64_t chunks{};
+  std::uint64_t seconds{};
+};
+
 struct TailOptions {
   // A store without files: nothing is ever committed to an index on disk, so that one generation
   // holds everything.
@@ -84,6 +91,8 @@ class TailIndex {
   // so that first_frame() and what is found agree with each other. Nothing: no generation names it.
   std::optional<StreamHead> stream_head(const TermRef& stream) const;
   std::optional<std::uint64_t> tracked(std::string_view source) const;
+  // The last event above `after` that carries the term; 0: none of those in the generations does.
+  Position last_above(const TermRef& term, Position after) const;
   // Everything behind this frame is in the generations (it is the last one that they do not hold):
   // what was prepared at an earlier one is prepared again.
   std::uint64_t first_frame() const;
@@ -92,8 +101,8 @@ class TailIndex {
   // ---- indexer
   std::shared_ptr<const Generation> oldest_frozen() const;
   void drop_oldest();
-  // The size of the index on disk: how many pages there are to make dirty.
-  void set_index_bytes(std::size_t bytes);
+  // How many pages there are to make dirty.
+  void set_index_pages(const IndexPages& pages);
 
   // ---- any thread
   // When freeze_when_due() has something to do at the latest, as far as its last call knows.

@@ -158,6 +158,12 @@ std::size_t Index::bytes() const {
   return state_->environment ? state_->environment->used_bytes() : 0;
 }
 
+IndexPages Index::pages() const {
+  const std::lock_guard lock(state_->mutex);
+  if (!state_->environment) return {};
+  return pages_of(*state_->environment).value_or(IndexPages{});
+}
+
 Result<void> Index::commit(const Generation& generation) {
   State& state = *state_;
   ESDB_CHECK(state.phase.load() == State::Phase::kReady);
@@ -178,7 +184,9 @@ Result<void> Index::State::commit_to(Environment& to, const Generation& generati
     if (error.is_damage()) return std::unexpected(health.damaged(to_string(error)));
     return unavailable("an index transaction failed: " + to_string(error));
   };
-  const auto room = static_cast<std::size_t>(generation.dirty_bytes(to.used_bytes()));
+  const auto pages = pages_of(to);
+  if (!pages) return failed(pages.error());
+  const auto room = static_cast<std::size_t>(generation.dirty_bytes(*pages));
   if (auto reserved = to.reserve(room); !reserved) {
     if (!is_full(IoError{reserved.error().number})) return failed(reserved.error());
     return std::unexpected(Error{.code = ErrorCode::kDiskFull,

@@ -77,6 +77,7 @@ class Index {
   FrameMark indexed() const;      // everything up to this frame is in it
   FrameMark tail_begins() const;  // indexed(), or what a rebuild comes to: for TailIndex, at open
   std::size_t bytes() const;      // of the file in use
+  IndexPages pages() const;       // of its trees; none where they cannot be asked just now
 
   // At open, where the log behind tail_begins() cannot be read whole (`why`, kCorrupt): the index
   // is to be brought up to the log's end first, as far as that goes.

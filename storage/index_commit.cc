@@ -233,6 +233,20 @@ class GenerationWriter {
 
 }  // namespace
 
+LmdbResult<IndexPages> pages_of(const Environment& environment) {
+  const auto transaction = Transaction::begin(environment, Transaction::Kind::kRead);
+  if (!transaction) return std::unexpected(transaction.error());
+  IndexPages pages;
+  for (const auto& [tree, count] :
+       {std::pair{Tree::kTerms, &pages.terms}, std::pair{Tree::kChunks, &pages.chunks},
+        std::pair{Tree::kSeconds, &pages.seconds}}) {
+    const auto told = transaction->pages(tree);
+    if (!told) return std::unexpected(told.error());
+    *count = *told;
+  }
+  return pages;
+}
+
 Result<void> write_generation(Transaction& transaction, const Generation& generation, MetaRow& meta,
                               std::uint64_t seed, IndexHealth& health) {
   return GenerationWriter(transaction, generation, meta, seed, health).write();

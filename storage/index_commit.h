@@ -18,4 +18,7 @@ namespace esdb::storage {
 Result<void> write_generation(Transaction& transaction, const Generation& generation, MetaRow& meta,
                               std::uint64_t seed, IndexHealth& health);
 
+// How many pages the trees have now, in what was committed last.
+LmdbResult<IndexPages> pages_of(const Environment& environment);
+
 }  // namespace esdb::storage

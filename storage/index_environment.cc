@@ -235,6 +235,13 @@ LmdbResult<std::uint64_t> Transaction::rows(Tree tree) const {
   return stat.ms_entries;
 }
 
+LmdbResult<std::uint64_t> Transaction::pages(Tree tree) const {
+  MDB_stat stat{};
+  const int number = mdb_stat(txn_, environment_->trees_[static_cast<std::size_t>(tree)], &stat);
+  if (number != MDB_SUCCESS) return failed(number);
+  return stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages;
+}
+
 LmdbResult<TreeCursor> Transaction::cursor(Tree tree) const {
   MDB_cursor* cursor = nullptr;
   const int number =

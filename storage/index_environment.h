@@ -106,6 +106,7 @@ class Transaction {
   LmdbResult<std::optional<Bytes>> get(Tree tree, Bytes key) const;
   LmdbResult<void> put(Tree tree, Bytes key, Bytes value);
   LmdbResult<std::uint64_t> rows(Tree tree) const;
+  LmdbResult<std::uint64_t> pages(Tree tree) const;  // that the tree is made of
   LmdbResult<TreeCursor> cursor(Tree tree) const;
   LmdbResult<void> commit();  // ends it, whatever comes of it
 

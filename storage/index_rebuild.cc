@@ -4,6 +4,7 @@
 
 #include "storage/check.h"
 #include "storage/index.h"
+#include "storage/index_commit.h"
 #include "storage/index_state.h"
 #include "storage/replay.h"
 
@@ -139,11 +140,11 @@ Result<bool> Index::rebuild_step(const Log& log) {
   Environment& to = state.building ? *state.building : *state.environment;
 
   Generation generation(mark_of(state.meta), kTableSlots);
-  const auto index_bytes = to.used_bytes();
+  const auto pages = pages_of(to).value_or(IndexPages{});  // what is wrong, the commit meets
   const auto is_full = [&] {
     return generation.end().frame_number == state.target.frame_number ||
            generation.events() >= kGenerationEventsMax ||
-           generation.dirty_bytes(index_bytes) >= static_cast<double>(state.options.memory);
+           generation.dirty_bytes(pages) >= static_cast<double>(state.options.memory);
   };
   auto scanned =
       log.scan(state.meta.frame_number + 1, [&](const ScannedFrame& frame) -> Result<void> {

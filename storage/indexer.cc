@@ -8,7 +8,7 @@ namespace esdb::storage {
 
 Indexer::Indexer(Index& index, TailIndex& tail, const Log& log)
     : index_(index), tail_(tail), log_(log) {
-  tail_.set_index_bytes(index_.bytes());
+  tail_.set_index_pages(index_.pages());
 }
 
 Result<bool> Indexer::step() {
@@ -21,7 +21,7 @@ Result<bool> Indexer::step() {
     return std::unexpected(committed.error());
   ESDB_CHECK(index_.indexed().frame_number <= log_.durable_frame());
   tail_.drop_oldest();
-  tail_.set_index_bytes(index_.bytes());
+  tail_.set_index_pages(index_.pages());
   return true;
 }
 

@@ -59,40 +59,42 @@ void judge_stream_check(std::size_t index, const Request& request, const TailInd
     findings.above_window = true;
 }
 
-constexpr std::uint64_t kFew = 8;  // so many events are looked at, among more is walked
-
-// Whether the query finds the event; nothing: it lies in a sealed file.
-std::optional<bool> finds(const Query& query, Position at, const Log& log) {
-  const auto record = log.in_memory(at);
-  if (!record) return {};
-  const RecordedEvent::Stored stored{.position = at, .encoded = record->payload};
-  return query.matches(RecordedEvent(&stored));
+// Whether no event above `after` carries what all that the item finds do: so much is told without
+// a walk, and an author who read up to the head mostly has no more than that to be judged by.
+bool finds_none_above(const QueryItem& item, Position after, const TailIndex& tail) {
+  const auto none = [&](TermClass kind) {
+    return [&tail, after, kind](std::string_view text) {
+      return !tail.last_above(term(kind, text), after);
+    };
+  };
+  const bool is_named = !item.streams.empty() || !item.categories.empty();
+  if (is_named && std::ranges::all_of(item.streams, none(TermClass::kStream)) &&
+      std::ranges::all_of(item.categories, none(TermClass::kCategory)))
+    return true;
+  if (protocol::names_system_stream(item)) return false;  // indexed by their names alone
+  if (!item.types.empty() && std::ranges::all_of(item.types, none(TermClass::kType))) return true;
+  return std::ranges::any_of(item.tags, none(TermClass::kTag), &Tag::text);
 }
 
 // The first match above what was prepared, in memory; 0: none. Nothing: what may be one lies in a
 // sealed file. The writer's view is of memory alone, where no look-up fails.
 std::optional<Position> first_above(const Query& query, Position after, const Log& log,
                                     const TailIndex& tail) {
-  if (log.written().value <= after.value + kFew) {
-    for (Position at = after.value + 1; at <= log.written(); at = at.value + 1) {
-      const auto found = finds(query, at, log);
-      if (!found) return {};
-      if (*found) return at;
-    }
-    return Position{};
-  }
+  const auto finds_none = [&](const auto& item) { return finds_none_above(item, after, tail); };
+  if (after >= log.written() || std::ranges::all_of(query.items(), finds_none)) return Position{};
   Lookup view = Lookup::writers_view(log, tail);
   auto walk = QueryWalk::over(query, view);
   ESDB_CHECK(walk.has_value());
   for (Position from = after.value + 1; from <= log.written();) {
-    const auto at = walk->seek(from);
-    ESDB_CHECK(at.has_value());
-    if (!*at) break;
+    const auto found = walk->seek(from);
+    ESDB_CHECK(found.has_value());
+    if (!*found) break;
+    const auto record = log.in_memory(*found);
+    if (!record) return {};
     // The walk meets the system's events, too, which only a query that names them finds.
-    const auto found = finds(query, *at, log);
-    if (!found) return {};
-    if (*found) return *at;
-    from = at->value + 1;
+    const RecordedEvent::Stored stored{.position = *found, .encoded = record->payload};
+    if (query.matches(RecordedEvent(&stored))) return *found;
+    from = found->value + 1;
   }
   return Position{};
 }

@@ -38,6 +38,23 @@ TEST(TailIndex, ShowsTheWriterWhatIsLaidOut) {
   EXPECT_FALSE(tail.tracked("another"));
 }
 
+TEST(TailIndex, TellsTheLastEventAboveAPositionThatCarriesATerm) {
+  TailIndex tail{FrameMark{}};
+  add_frame(tail, frame_of(1, 1, 3, "a-1"));
+  tail.freeze();
+  add_frame(tail, frame_of(2, 4, 2, "b-1"));
+  const auto last_above = [&tail](const char* stream, Position after) {
+    return tail.last_above(term(TermClass::kStream, stream), after);
+  };
+  EXPECT_EQ(last_above("a-1", Position{0}), Position{3});
+  EXPECT_EQ(last_above("a-1", Position{2}), Position{3});
+  EXPECT_EQ(last_above("a-1", Position{3}), Position{});
+  EXPECT_EQ(last_above("b-1", Position{4}), Position{5});
+  EXPECT_EQ(last_above("b-1", Position{5}), Position{});
+  EXPECT_EQ(last_above("c-1", Position{0}), Position{});
+  EXPECT_EQ(tail.last_above(term(TermClass::kType, "T"), Position{0}), Position{5});
+}
+
 TEST(TailIndex, FreezesAtTheAgeOfAnIndexTransaction) {
   TailIndex tail{FrameMark{}};
   const steady_clock::time_point start{};

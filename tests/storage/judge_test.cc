@@ -106,6 +106,41 @@ TEST(Judge, QueriesAreJudgedUponWhatIsLaidOutAndNotYetDurable) {
   EXPECT_EQ(judges.verdict(unchanged).error.code, ErrorCode::kConflict);
 }
 
+TEST(Judge, AQueryIsViolatedByWhatMeetsAllOfOneItem) {
+  Judges judges;
+  struct Case {
+    const char* what;
+    Query query;
+    Kind kind;
+  };
+  const Case cases[] = {
+      {"stream", Query({.streams = {"x-9", "a-1"}}), Kind::kRefuse},
+      {"another stream", Query({.streams = {"x-9", "a-2"}}), Kind::kAccept},
+      {"category", Query({.categories = {"a"}}), Kind::kRefuse},
+      {"stream or category", Query({.streams = {"x-9"}, .categories = {"a"}}), Kind::kRefuse},
+      {"another category", Query({.categories = {"x"}}), Kind::kAccept},
+      {"one of the types", Query({.types = {"Other", "Seldom"}}), Kind::kRefuse},
+      {"another type", Query({.types = {"Other"}}), Kind::kAccept},
+      {"both tags", Query({.tags = {"k:1", "k:2"}}), Kind::kRefuse},
+      {"one tag of two", Query({.tags = {"k:1", "k:3"}}), Kind::kAccept},
+      {"type of one event, tag of another", Query({.types = {"Common"}, .tags = {"k:1"}}),
+       Kind::kAccept},
+      {"stream and type and tag", Query({.streams = {"a-1"}, .types = {"Seldom"}, .tags = {"k:1"}}),
+       Kind::kRefuse},
+      {"the second item", types({"Other"}) | stream("a-1"), Kind::kRefuse},
+  };
+  std::vector<RequestPtr> requests;
+  for (const auto& one : cases)
+    requests.push_back(judges.prepared(checking(Check::unchanged(one.query, 1))));
+  for (const auto& request : requests) EXPECT_EQ(judges.verdict(request).kind, Kind::kAccept);
+  judges.io.hold();
+  auto seldom = event_of("a-1", "Seldom");
+  seldom.tags = {"k:1", "k:2"};
+  judges.append("", {.events = {seldom, event_of("b-1", "Common")}});
+  for (std::size_t i = 0; i < requests.size(); ++i)
+    EXPECT_EQ(judges.verdict(requests[i]).kind, cases[i].kind) << cases[i].what;
+}
+
 TEST(Judge, WhatAQueryMeetsInASealedSegmentIsPreparedAgain) {
   Judges judges({.segment_bytes = 1 << 20});
   const auto absent = judges.prepared(checking(Check::absent(types({"Seldom"}))));
