@@ -103,17 +103,22 @@ TEST(GatheredReads, NeverHasMoreWithTheDeviceThanMayBe) {
   }
 }
 
+// What those who have to wait are given once so many of those before them have ended.
+std::size_t begun_behind(ReadsInFlight& in_flight, std::size_t ended, std::size_t wanted) {
+  std::atomic<std::size_t> later = 0;
+  std::jthread waits([&] { later = in_flight.begin(wanted); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_EQ(later, 0U);
+  in_flight.end(ended);
+  waits.join();
+  return later;
+}
+
 TEST(ReadsInFlight, LetsInWhatThereIsRoomForAndHoldsBackTheRest) {
   ReadsInFlight in_flight(10);
   EXPECT_EQ(in_flight.begin(6), 6U);
   EXPECT_EQ(in_flight.begin(6), 4U);
-  std::atomic<std::size_t> later = 0;
-  std::jthread waits([&] { later = in_flight.begin(5); });
-  std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  EXPECT_EQ(later, 0U);
-  in_flight.end(4);
-  waits.join();
-  EXPECT_EQ(later, 4U);
+  EXPECT_EQ(begun_behind(in_flight, 4, 5), 4U);
 }
 
 TEST(ReadsInFlight, AreFewBesideAppendsAndManyAgainBehindThem) {
@@ -130,13 +135,7 @@ TEST(ReadsInFlight, GivingWayHoldsBackUntilThoseBegunBeforeHaveEnded) {
   ReadsInFlight in_flight(10);
   EXPECT_EQ(in_flight.begin(8), 8U);
   in_flight.give_way();
-  std::atomic<std::size_t> later = 0;
-  std::jthread waits([&] { later = in_flight.begin(8); });
-  std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  EXPECT_EQ(later, 0U);
-  in_flight.end(8);
-  waits.join();
-  EXPECT_EQ(later, kReadsBesideAppends);
+  EXPECT_EQ(begun_behind(in_flight, 8, 8), kReadsBesideAppends);
 }
 
 TEST(RingPool, LendsARingAgainAndNeverTheSameTwice) {
