@@ -26,14 +26,15 @@ struct TailIndex::State {
   Generation* newest{};
   bool frame_open = false;
   std::shared_ptr<const Generations> writers_list;
+  IndexPages writers_pages;
   std::uint64_t writers_revision = 0;
 
   // Shared. The mutex is held for a few assignments.
   std::atomic<SteadyTime> due{kNever};  // of the newest, once it holds a frame
   mutable std::mutex mutex;
   std::shared_ptr<const Generations> list;  // guarded by mutex
-  std::atomic<std::uint64_t> revision{0};   // of the list
   IndexPages index_pages;                   // guarded by mutex
+  std::atomic<std::uint64_t> revision{0};   // of the two
 
   // Indexer: dropped, but perhaps still in a reader's or the writer's hands. Freed here, because
   // freeing takes longer than the writer may.
@@ -43,6 +44,7 @@ struct TailIndex::State {
     if (writers_revision == revision.load(std::memory_order_acquire)) return;
     const std::lock_guard lock(mutex);
     writers_list = list;
+    writers_pages = index_pages;
     writers_revision = revision.load(std::memory_order_relaxed);
   }
 
@@ -102,16 +104,11 @@ void TailIndex::freeze_when_due(std::chrono::steady_clock::time_point now) {
   state.refresh();
   if (state.options.keeps_everything || state.frame_open) return;
   if (state.newest->end().frame_number == state.newest->begins_behind().frame_number) return;
-  IndexPages pages;
-  {
-    const std::lock_guard lock(state.mutex);
-    pages = state.index_pages;
-  }
   auto due = state.due.load(std::memory_order_relaxed);
   if (due == kNever) state.due.store(due = now + kGenerationAgeMax, std::memory_order_relaxed);
-  const bool full =
-      state.newest->events() >= kGenerationEventsMax || now >= due ||
-      state.newest->dirty_bytes(pages) >= static_cast<double>(state.options.dirty_bytes);
+  const bool full = state.newest->events() >= kGenerationEventsMax || now >= due ||
+                    state.newest->dirty_bytes(state.writers_pages) >=
+                        static_cast<double>(state.options.dirty_bytes);
   if (full) freeze();
 }
 
@@ -197,6 +194,7 @@ void TailIndex::drop_oldest() {
 void TailIndex::set_index_pages(const IndexPages& pages) {
   const std::lock_guard lock(state_->mutex);
   state_->index_pages = pages;
+  state_->revision.fetch_add(1, std::memory_order_release);
 }
 
 std::shared_ptr<const Generations> TailIndex::generations() const {
