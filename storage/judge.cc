@@ -60,7 +60,8 @@ void judge_stream_check(std::size_t index, const Request& request, const TailInd
 }
 
 // Whether no event above `after` carries what all that the item finds do: so much is told without
-// a walk, and an author who read up to the head mostly has no more than that to be judged by.
+// a walk, and an author who read up to the head mostly has no more than that to be judged by. An
+// item of a check names no stream of the system, whose events carry no type and no tag.
 bool finds_none_above(const QueryItem& item, Position after, const TailIndex& tail) {
   const auto none = [&](TermClass kind) {
     return [&tail, after, kind](std::string_view text) {
@@ -71,7 +72,6 @@ bool finds_none_above(const QueryItem& item, Position after, const TailIndex& ta
   if (is_named && std::ranges::all_of(item.streams, none(TermClass::kStream)) &&
       std::ranges::all_of(item.categories, none(TermClass::kCategory)))
     return true;
-  if (protocol::names_system_stream(item)) return false;  // indexed by their names alone
   if (!item.types.empty() && std::ranges::all_of(item.types, none(TermClass::kType))) return true;
   return std::ranges::any_of(item.tags, none(TermClass::kTag), &Tag::text);
 }
