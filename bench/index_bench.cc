@@ -13,6 +13,7 @@
 #include "bench/scratch.h"
 #include "esdb/query.h"
 #include "storage/generation.h"
+#include "storage/index.h"
 #include "storage/index_commit.h"
 #include "storage/index_environment.h"
 #include "storage/index_reader.h"
@@ -104,19 +105,22 @@ void index_events(benchmark::State& state) {
     const auto total = scaled(1'000'000);
     while (mark.last.value < total) {
       made.make(std::min<std::size_t>(storage::kGenerationEventsMax, total - mark.last.value));
-      Generation generation(mark, 1 << 16);
+      const auto generation = std::make_shared<Generation>(mark, 1 << 16);
       auto begin = Clock::now();
-      for (const auto& event : made.events) generation.add(event);
+      for (const auto& event : made.events) generation->add(event);
       mark.last.value += made.events.size();
       ++mark.frame_number;
-      generation.end_frame(mark);
+      generation->end_frame(mark);
       filling += seconds_since(begin);
-      tail_bytes += generation.bytes();
+      tail_bytes += generation->bytes();
       begin = Clock::now();
-      auto transaction =
-          storage::Transaction::begin(*environment, storage::Transaction::Kind::kWrite).value();
-      storage::write_generation(transaction, generation, meta, kSeed, health).value();
-      transaction.commit().value();
+      storage::GenerationCommit commit(generation, kSeed, health);
+      for (bool is_all = false; !is_all;) {
+        auto transaction =
+            storage::Transaction::begin(*environment, storage::Transaction::Kind::kWrite).value();
+        is_all = commit.write(transaction, meta, storage::IndexOptions{}.dirty_bytes).value();
+        transaction.commit().value();
+      }
       committing += seconds_since(begin);
     }
     const auto events = static_cast<double>(total);

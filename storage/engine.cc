@@ -35,8 +35,11 @@ constexpr std::size_t kUnindexedBytesMax = std::size_t{1} << 30;
 // Shares of OpenOptions::memory (docs/architecture.md adds them up).
 std::size_t window_ids(std::size_t memory) { return IdWindow::ids_within(memory / 12); }
 std::size_t inbox_bytes(std::size_t memory) { return memory / 32; }
-std::size_t tail_bytes(std::size_t memory) { return memory / 16 * 3; }
-std::size_t index_dirty_bytes(std::size_t memory) { return memory / 16 * 5; }
+std::size_t tail_bytes(std::size_t memory) { return memory / 16 * 4; }
+// One is filled while the index takes the one before it.
+std::size_t generation_bytes(std::size_t memory) { return tail_bytes(memory) / 2; }
+std::size_t index_dirty_bytes(std::size_t memory) { return memory / 16 * 2; }
+std::size_t rebuild_bytes(std::size_t memory) { return memory / 16; }  // one of two generations
 
 std::unique_ptr<Io> make_io(const std::string& directory, const OpenOptions& options) {
   if (directory.empty()) return std::make_unique<MemoryIo>(options.clock);
@@ -115,7 +118,8 @@ Result<void> Engine::open_index(const std::string& directory) {
   const IndexOptions options{.directory = directory,
                              .store_id = log_->store_id(),
                              .seed = log_->seed(),
-                             .memory = index_dirty_bytes(options_.memory),
+                             .dirty_bytes = index_dirty_bytes(options_.memory),
+                             .generation_bytes = rebuild_bytes(options_.memory),
                              .log = options_.log};
   auto index = is_read_only() ? Index::open_read_only(options, *log_) : Index::open(options, *log_);
   if (!index) return std::unexpected(index.error());
@@ -139,7 +143,8 @@ Result<void> Engine::fill_tail() {
   const FrameMark mark = index_ ? index_->tail_begins() : FrameMark{};
   tail_ = std::make_unique<TailIndex>(
       mark, TailOptions{.keeps_everything = is_read_only(),
-                        .dirty_bytes = index_dirty_bytes(options_.memory)});
+                        .generation_bytes = generation_bytes(options_.memory),
+                        .first_end = index_ ? index_->first_end() : 0});
   return replay_tail(*log_, *tail_);
 }
 
@@ -414,6 +419,7 @@ void Engine::stop_indexing() {
   background_wake_.fire();
   if (indexing_.joinable()) indexing_.join();
   if (background_.joinable()) background_.join();
+  if (index_) index_->pause();
   if (indexer_ && !index_->needs_rebuild() && !writer_->is_read_only()) {
     tail_->freeze();
     auto step = indexer_->step();

@@ -1,15 +1,17 @@
 #include "storage/generation.h"
 
 #include <algorithm>
-#include <cmath>
+#include <array>
+#include <bit>
 #include <cstring>
+#include <functional>
 #include <limits>
 #include <new>
+#include <span>
 #include <tuple>
 
 #include "storage/check.h"
 #include "storage/hash.h"
-#include "storage/packed_positions.h"
 
 namespace esdb::storage {
 
@@ -17,12 +19,54 @@ namespace {
 
 std::uint64_t hash_of_source(std::string_view source) { return hash64(source, 0); }
 
-constexpr double kPageBytes = 4096;
-// What a new row and its second entry take in the index, without the text.
-constexpr double kTermBytes = 120;
-constexpr double kPostingBytes = 4;
-// Pages of a tree that is filled in no order are two thirds full.
-constexpr double kFillShare = 1.5;
+// A term and sixteen bytes of its key (the kind, then the text) as a number that compares as they
+// do. Sorting compares numbers that lie beside each other: the texts are all over memory.
+struct Slice {
+  std::uint64_t high{}, low{};
+  const TermNode* node{};
+
+  bool operator==(const Slice& other) const { return high == other.high && low == other.low; }
+  bool operator<(const Slice& other) const {
+    return high != other.high ? high < other.high : low < other.low;
+  }
+};
+
+// Behind the end of a text there are zeros.
+void load(Slice& slice, std::size_t from) {
+  std::array<char, 16> bytes{};
+  const std::string_view text = slice.node->text();
+  if (from == 0) {
+    bytes[0] = static_cast<char>(slice.node->kind);
+    std::memcpy(bytes.data() + 1, text.data(), std::min(text.size(), bytes.size() - 1));
+  } else if (from - 1 < text.size()) {
+    std::memcpy(bytes.data(), text.data() + from - 1,
+                std::min(text.size() - from + 1, bytes.size()));
+  }
+  const auto halves = std::bit_cast<std::array<std::uint64_t, 2>>(bytes);
+  slice.high = std::byteswap(halves[0]);
+  slice.low = std::byteswap(halves[1]);
+}
+
+// Those that do not differ in the bytes before `from`.
+void sort_from(std::size_t from, std::span<Slice> slices) {
+  for (Slice& slice : slices) load(slice, from);
+  std::ranges::sort(slices, std::less<>{});
+  const std::size_t next = from + 16;
+  for (std::size_t begin = 0, end; begin < slices.size(); begin = end) {
+    end = begin + 1;
+    while (end < slices.size() && slices[end] == slices[begin]) ++end;
+    // A text that is another's beginning, and zeros: with the shorter one first.
+    const auto same = slices.subspan(begin, end - begin);
+    const auto is_longer = [next](const Slice& slice) {
+      return slice.node->text_bytes + std::size_t{1} > next;
+    };
+    if (same.size() == 1) continue;
+    if (std::ranges::any_of(same, is_longer))
+      sort_from(next, same);
+    else
+      std::ranges::sort(same, precedes, &Slice::node);
+  }
+}
 
 const char* copy_text(ListArena& arena, std::string_view text) {
   auto* copy = static_cast<char*>(arena.allocate(text.size()));
@@ -56,12 +100,10 @@ void Generation::add(const IndexedEvent& event) {
     for (const TermRef& tag : event.tags) terms_.prefetch(tag.hash);
   }
   TermNode* stream = find_or_add(event.stream);
-  if (const std::uint32_t count = stream->postings.count(); count == 0) {
+  if (const std::uint32_t count = stream->postings.count(); count == 0)
     stream->first_version = event.version.value;
-    ++stream_terms_;
-  } else {
+  else
     ESDB_CHECK(stream->first_version + count == event.version.value);
-  }
   stream->postings.add(arena_, at);
   find_or_add(event.category)->postings.add(arena_, at);
   ++events_;
@@ -104,22 +146,6 @@ void Generation::end_frame(const FrameMark& mark, std::size_t log_bytes) {
   end_ = mark;
 }
 
-double Generation::dirty_bytes(const IndexPages& index) const {
-  // Rows lie anywhere in their tree.
-  const auto touched = [](std::uint64_t tree, double rows) {
-    const auto pages = static_cast<double>(tree);
-    return tree == 0 ? 0 : pages * (1 - std::exp(-rows / pages));
-  };
-  const auto terms = static_cast<double>(terms_.count());
-  const auto postings = static_cast<double>(events_) * 4;
-  // Of others than streams it is not known here which are new: as if all were.
-  const auto added = static_cast<double>(terms_.count() - stream_terms_ + new_streams_.count());
-  const double text = terms > 0 ? static_cast<double>(text_bytes_) * added / terms : 0;
-  const double pages = touched(index.terms, terms) + touched(index.seconds, added) +
-                       touched(index.chunks, postings / kChunkPositions);
-  return pages * kPageBytes + (added * kTermBytes + text + postings * kPostingBytes) * kFillShare;
-}
-
 std::optional<std::uint64_t> Generation::newest_tracked(std::string_view source) const {
   const SourceNode* node = find_source(source);
   if (node == nullptr) return std::nullopt;
@@ -149,7 +175,6 @@ TermNode* Generation::find_or_add(const TermRef& term) {
                .sequence = static_cast<std::uint32_t>(terms_.count()),
                .text_bytes = static_cast<std::uint16_t>(term.text.size()),
                .kind = term.kind};
-  text_bytes_ += term.text.size();
   terms_.add(node);
   newest_term_.store(node, std::memory_order_release);
   return node;
@@ -191,9 +216,11 @@ std::shared_ptr<const std::vector<const TermNode*>> Generation::sorted_terms() c
   auto sorted = std::make_shared<std::vector<const TermNode*>>();
   if (sorted_ != nullptr) *sorted = *sorted_;
   const auto old = static_cast<std::ptrdiff_t>(sorted->size());
+  std::vector<Slice> added;
   for (const TermNode* node = newest; node != sorted_up_to_; node = node->older)
-    sorted->push_back(node);
-  std::sort(sorted->begin() + old, sorted->end(), precedes);
+    added.push_back({.node = node});
+  sort_from(0, added);
+  for (const auto& slice : added) sorted->push_back(slice.node);
   std::inplace_merge(sorted->begin(), sorted->begin() + old, sorted->end(), precedes);
   sorted_ = std::move(sorted);
   sorted_up_to_ = newest;

@@ -75,9 +75,6 @@ class Generation {
   std::uint64_t events() const { return events_; }
   std::size_t term_count() const { return terms_.count(); }
   std::size_t table_slots() const { return terms_.slots(); }
-  // Of the pages that an index of this size gets dirty when the generation is written to it, in
-  // one transaction: an estimate.
-  double dirty_bytes(const IndexPages& index) const;
   std::optional<std::uint64_t> newest_tracked(std::string_view source) const;
 
   // ---- any thread
@@ -121,9 +118,7 @@ class Generation {
   std::vector<SourceNode*> tracked_in_frame_;
   std::vector<Uuid> epochs_;
   std::uint64_t events_ = 0;
-  std::size_t stream_terms_ = 0;
   std::atomic<std::size_t> log_bytes_{0};
-  std::size_t text_bytes_ = 0;
 
   mutable std::mutex sorted_mutex_;  // guards the two below
   mutable std::shared_ptr<const std::vector<const TermNode*>> sorted_;

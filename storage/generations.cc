@@ -26,15 +26,13 @@ struct TailIndex::State {
   Generation* newest{};
   bool frame_open = false;
   std::shared_ptr<const Generations> writers_list;
-  IndexPages writers_pages;
   std::uint64_t writers_revision = 0;
 
   // Shared. The mutex is held for a few assignments.
   std::atomic<SteadyTime> due{kNever};  // of the newest, once it holds a frame
   mutable std::mutex mutex;
   std::shared_ptr<const Generations> list;  // guarded by mutex
-  IndexPages index_pages;                   // guarded by mutex
-  std::atomic<std::uint64_t> revision{0};   // of the two
+  std::atomic<std::uint64_t> revision{0};   // of the list
 
   // Indexer: dropped, but perhaps still in a reader's or the writer's hands. Freed here, because
   // freeing takes longer than the writer may.
@@ -44,7 +42,6 @@ struct TailIndex::State {
     if (writers_revision == revision.load(std::memory_order_acquire)) return;
     const std::lock_guard lock(mutex);
     writers_list = list;
-    writers_pages = index_pages;
     writers_revision = revision.load(std::memory_order_relaxed);
   }
 
@@ -97,6 +94,7 @@ void TailIndex::end_frame(const FrameMark& mark, std::size_t log_bytes) {
   state_->last_mark = mark;
   state_->frame_open = false;
   state_->refresh();
+  if (mark.frame_number == state_->options.first_end) freeze();
 }
 
 void TailIndex::freeze_when_due(std::chrono::steady_clock::time_point now) {
@@ -104,11 +102,11 @@ void TailIndex::freeze_when_due(std::chrono::steady_clock::time_point now) {
   state.refresh();
   if (state.options.keeps_everything || state.frame_open) return;
   if (state.newest->end().frame_number == state.newest->begins_behind().frame_number) return;
+  if (state.newest->end().frame_number < state.options.first_end) return;
   auto due = state.due.load(std::memory_order_relaxed);
   if (due == kNever) state.due.store(due = now + kGenerationAgeMax, std::memory_order_relaxed);
   const bool full = state.newest->events() >= kGenerationEventsMax || now >= due ||
-                    state.newest->dirty_bytes(state.writers_pages) >=
-                        static_cast<double>(state.options.dirty_bytes);
+                    state.newest->bytes() >= state.options.generation_bytes;
   if (full) freeze();
 }
 
@@ -189,12 +187,6 @@ void TailIndex::drop_oldest() {
   Generations generations(state.list->begin() + 1, state.list->end());
   state.dropped.push_back(state.list->front());
   state.publish(std::move(generations));
-}
-
-void TailIndex::set_index_pages(const IndexPages& pages) {
-  const std::lock_guard lock(state_->mutex);
-  state_->index_pages = pages;
-  state_->revision.fetch_add(1, std::memory_order_release);
 }
 
 std::shared_ptr<const Generations> TailIndex::generations() const {

@@ -46,23 +46,19 @@ struct StreamHead {
   Position last{};
 };
 
-// What the trees of the index on disk are made of.
-struct IndexPages {
-  std::uint64_t terms{};
-  std::uint64_t chunks{};
-  std::uint64_t seconds{};
-};
-
 struct TailOptions {
   // A store without files: nothing is ever committed to an index on disk, so that one generation
   // holds everything.
   bool keeps_everything = false;
-  // Dirty pages that an index transaction may hold, estimated.
-  std::size_t dirty_bytes = std::size_t{160} << 20;
+  // Of a generation, in memory: the next one is filled while the index takes it.
+  std::size_t generation_bytes = std::size_t{64} << 20;
+  // Where the index on disk holds a part of a generation already: the first one ends with this
+  // frame as it did before. 0: it ends where it may.
+  std::uint64_t first_end = 0;
 };
 
-// An index transaction: at most so many events, and at most so old.
-inline constexpr std::uint64_t kGenerationEventsMax = 250'000;
+// A generation: at most so many events, and at most so old.
+inline constexpr std::uint64_t kGenerationEventsMax = 400'000;
 inline constexpr std::chrono::seconds kGenerationAgeMax{2};
 
 class TailIndex {
@@ -79,8 +75,8 @@ class TailIndex {
   void add_epoch(const Uuid& epoch_id);
   // `log_bytes`: that the frame takes in the log.
   void end_frame(const FrameMark& mark, std::size_t log_bytes = 0);
-  // Freezes the newest generation behind the last ended frame when it is full or old enough for an
-  // index transaction (250,000 events, 2 s, or the dirty bytes its budget allows).
+  // Freezes the newest generation behind the last ended frame when it is full or old enough for the
+  // index (250,000 events, 2 s, or the bytes it may have).
   void freeze_when_due(std::chrono::steady_clock::time_point now);
   void freeze();  // whatever it holds, when it holds anything
   // The same where the indexer has nothing to do: appends wait for room, and the frame has ended.
@@ -101,8 +97,6 @@ class TailIndex {
   // ---- indexer
   std::shared_ptr<const Generation> oldest_frozen() const;
   void drop_oldest();
-  // How many pages there are to make dirty.
-  void set_index_pages(const IndexPages& pages);
 
   // ---- any thread
   // When freeze_when_due() has something to do at the latest, as far as its last call knows.

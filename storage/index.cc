@@ -47,12 +47,13 @@ Result<Standing> compare(const Environment& environment, IndexHealth& health,
   if (meta.store_id != options.store_id) return Standing::kRebuild;
   auto knows = knows_epoch(*reader, log.epoch_id());
   if (!knows) return std::unexpected(knows.error());
-  auto in_log = log.frame(meta.frame_number);
+  const FrameMark furthest = to_mark(meta.furthest());
+  auto in_log = log.frame(furthest.frame_number);
   // Damage there tells nothing. An index that has seen the log's newest epoch is of its history.
   if (!in_log && in_log.error().code == ErrorCode::kCorrupt)
     return *knows ? Standing::kGoOn : Standing::kRebuild;
   if (!in_log) return std::unexpected(in_log.error());
-  return standing_of(mark_of(meta), *in_log, *knows);
+  return standing_of(furthest, *in_log, *knows);
 }
 
 }  // namespace
@@ -82,7 +83,7 @@ Result<std::unique_ptr<Index>> Index::open(const IndexOptions& options, const Lo
   }
   if (!reason.empty())
     if (auto ok = state->begin_anew(reason); !ok) return std::unexpected(ok.error());
-  state->mark = mark_of(state->meta);
+  state->mark = to_mark(state->meta.mark);
   if (auto ok = state->begin_rebuild(log); !ok) return std::unexpected(ok.error());
   return std::unique_ptr<Index>(new Index(std::move(state)));
 }
@@ -100,7 +101,7 @@ Result<std::string> Index::State::open_existing(const Log& log) {
   if (!standing && looked_at.is_damaged()) return "damage was found in it";
   if (!standing) return std::unexpected(standing.error());
   if (*standing == Standing::kRebuild) return "it is of another history";
-  if (*standing == Standing::kLost) return std::unexpected(lost(mark_of(meta), log));
+  if (*standing == Standing::kLost) return std::unexpected(lost(to_mark(meta.furthest()), log));
   environment = std::move(*opened);
   return std::string{};
 }
@@ -118,10 +119,11 @@ Result<std::unique_ptr<Index>> Index::open_read_only(const IndexOptions& options
   IndexHealth health({}, {});
   auto standing = compare(**environment, health, options, log, state->meta);
   if (!standing) return without(standing.error().message);
-  if (*standing == Standing::kLost) return std::unexpected(lost(mark_of(state->meta), log));
+  if (*standing == Standing::kLost)
+    return std::unexpected(lost(to_mark(state->meta.furthest()), log));
   if (*standing == Standing::kRebuild) return without("it is of another history");
   state->environment = std::move(*environment);
-  state->mark = mark_of(state->meta);
+  state->mark = to_mark(state->meta.mark);
   state->set_target(state->mark);
   return std::unique_ptr<Index>(new Index(std::move(state)));
 }
@@ -139,7 +141,7 @@ std::uint64_t Index::claimed_frame(const IndexOptions& options, const Uuid& last
     auto reader = IndexReader::begin(**environment, health, options.seed);
     if (!reader || reader->meta().store_id != options.store_id) return 0;
     auto knows = knows_epoch(*reader, last_epoch);
-    return knows && *knows ? reader->meta().frame_number : 0;
+    return knows && *knows ? reader->meta().furthest().frame_number : 0;
   }();
   // A marker that stays costs a rebuild, nothing else.
   if (writes && !files.opened()) return 0;
@@ -153,41 +155,49 @@ FrameMark Index::indexed() const {
 
 FrameMark Index::tail_begins() const { return state_->target; }
 
+std::uint64_t Index::first_end() const {
+  const bool begins_at_mark = state_->phase.load() == State::Phase::kReady;
+  return begins_at_mark ? state_->meta.next.frame_number : 0;
+}
+
 std::size_t Index::bytes() const {
   const std::lock_guard lock(state_->mutex);
   return state_->environment ? state_->environment->used_bytes() : 0;
 }
 
-IndexPages Index::pages() const {
-  const std::lock_guard lock(state_->mutex);
-  if (!state_->environment) return {};
-  return pages_of(*state_->environment).value_or(IndexPages{});
-}
-
-Result<void> Index::commit(const Generation& generation) {
+Result<bool> Index::commit(const std::shared_ptr<const Generation>& generation) {
   State& state = *state_;
   ESDB_CHECK(state.phase.load() == State::Phase::kReady);
   if (state.health.is_damaged()) return std::unexpected(state.health.error());
   if (state.environment == nullptr)
-    if (auto reopened = state.reopen(); !reopened) return reopened;
-  ESDB_CHECK(generation.begins_behind().frame_number == state.meta.frame_number);
+    if (auto reopened = state.reopen(); !reopened) return std::unexpected(reopened.error());
   auto committed = state.commit_to(*state.environment, generation);
   if (committed || committed.error().code == ErrorCode::kDiskFull || state.health.is_damaged())
     return committed;
   state.say("index: " + committed.error().message + "; opening it again");
-  if (auto reopened = state.reopen(); !reopened) return reopened;
+  if (auto reopened = state.reopen(); !reopened) return std::unexpected(reopened.error());
   return committed;
 }
 
-Result<void> Index::State::commit_to(Environment& to, const Generation& generation) {
+Result<bool> Index::State::commit_to(Environment& to,
+                                     const std::shared_ptr<const Generation>& generation) {
+  if (!writing) writing.emplace(generation, options.seed, health);
+  ESDB_CHECK(&writing->generation() == generation.get());
+  auto is_all = write_to(to, *writing);
+  if (!is_all || *is_all) writing.reset();
+  if (!is_all || !*is_all) return is_all;
+  reached.store(meta.mark.last_position, std::memory_order_relaxed);
+  const std::lock_guard lock(mutex);
+  mark = to_mark(meta.mark);
+  return true;
+}
+
+Result<bool> Index::State::write_to(Environment& to, GenerationCommit& commit) {
   const auto failed = [&](LmdbError error) -> std::unexpected<Error> {
     if (error.is_damage()) return std::unexpected(health.damaged(to_string(error)));
     return unavailable("an index transaction failed: " + to_string(error));
   };
-  const auto pages = pages_of(to);
-  if (!pages) return failed(pages.error());
-  const auto room = static_cast<std::size_t>(generation.dirty_bytes(*pages));
-  if (auto reserved = to.reserve(room); !reserved) {
+  if (auto reserved = to.reserve(commit.room(options.dirty_bytes)); !reserved) {
     if (!is_full(IoError{reserved.error().number})) return failed(reserved.error());
     return std::unexpected(Error{.code = ErrorCode::kDiskFull,
                                  .message = "no room for the index in " + options.directory});
@@ -195,8 +205,8 @@ Result<void> Index::State::commit_to(Environment& to, const Generation& generati
   auto transaction = Transaction::begin(to, Transaction::Kind::kWrite);
   if (!transaction) return failed(transaction.error());
   MetaRow next = meta;
-  if (auto ok = write_generation(*transaction, generation, next, options.seed, health); !ok)
-    return ok;
+  auto is_all = commit.write(*transaction, next, options.dirty_bytes);
+  if (!is_all) return is_all;
   if (sabotaged(Sabotage::kIndexMarkInSecondTransaction)) {
     if (auto ok = transaction->put(Tree::kMeta, meta_key(), bytes_of(meta)); !ok)
       return failed(ok.error());
@@ -208,10 +218,7 @@ Result<void> Index::State::commit_to(Environment& to, const Generation& generati
   }
   if (auto ok = transaction->commit(); !ok) return failed(ok.error());
   meta = next;
-  reached.store(meta.last_position, std::memory_order_relaxed);
-  const std::lock_guard lock(mutex);
-  mark = mark_of(meta);
-  return {};
+  return is_all;
 }
 
 Result<void> Index::State::reopen() {

@@ -38,9 +38,12 @@ struct IndexOptions {
   std::string directory{};  // <store>/index
   Uuid store_id{};
   std::uint64_t seed{};
-  std::size_t memory = TailOptions{}.dirty_bytes;  // of dirty pages a transaction may hold
+  // Of dirty pages that a transaction may hold, by an estimate.
+  std::size_t dirty_bytes = std::size_t{64} << 20;
+  // In memory, of a generation that a rebuild reads from the log; there are two of them.
+  std::size_t generation_bytes = std::size_t{64} << 20;
   // So many events at the most are read into the tail index at open; what is further behind is
-  // written to the index first. 0: as many as about `memory` holds (a million by default).
+  // written to the index first. 0: as many as about four of these generations hold.
   std::uint64_t replay_events_max = 0;
   std::function<void(std::string_view)> log{};
 };
@@ -76,8 +79,10 @@ class Index {
 
   FrameMark indexed() const;      // everything up to this frame is in it
   FrameMark tail_begins() const;  // indexed(), or what a rebuild comes to: for TailIndex, at open
-  std::size_t bytes() const;      // of the file in use
-  IndexPages pages() const;       // of its trees; none where they cannot be asked just now
+  // Where the index holds a part of the tail index's first generation: the frame which that ends
+  // with. Else 0. For TailOptions::first_end, at open.
+  std::uint64_t first_end() const;
+  std::size_t bytes() const;  // of the file in use
 
   // At open, where the log behind tail_begins() cannot be read whole (`why`, kCorrupt): the index
   // is to be brought up to the log's end first, as far as that goes.
@@ -88,14 +93,17 @@ class Index {
   Result<void> give_up(const Log& log);
 
   // ---- the indexer
-  // Entries, meta row and mark in one transaction, durable when it returns. A failure is aborted
-  // and the environment reopened: commit the same generation again.
-  Result<void> commit(const Generation& generation);
+  // One transaction of a generation, durable when it returns: entries and meta row. True: that was
+  // its last, and the index has come to its end; else go on with the same one. A failure is aborted
+  // and the environment reopened: go on with the same generation.
+  Result<bool> commit(const std::shared_ptr<const Generation>& generation);
   // Whether it is not ready: it is written anew (index.new, without syncs, synced once, renamed) or
   // brought up to tail_begins() first; after damage was found, anew up to where it was.
   // rebuild_step() does a slice of it and says whether it is finished, so that a simulator can
   // drive it.
   Result<bool> rebuild_step(const Log& log);
+  // Until its next step a rebuild does not read the log.
+  void pause();
 
   // ---- any thread
   bool needs_rebuild() const;

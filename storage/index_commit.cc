@@ -1,9 +1,8 @@
 #include "storage/index_commit.h"
 
 #include <algorithm>
-#include <memory>
-#include <utility>
-#include <vector>
+#include <cmath>
+#include <string>
 
 #include "storage/check.h"
 
@@ -11,245 +10,304 @@ namespace esdb::storage {
 
 namespace {
 
-// Terms in the order of their keys, because neighbours share pages; chunks and second entries are
-// collected and then written in the order of theirs.
-class GenerationWriter {
- public:
-  GenerationWriter(Transaction& transaction, const Generation& generation, MetaRow& meta,
-                   std::uint64_t seed, IndexHealth& health)
-      : transaction_(transaction),
-        generation_(generation),
-        meta_(meta),
-        seed_(seed),
-        health_(health),
-        sorted_(generation.sorted_terms()),
-        terms_(*sorted_) {}
+// Pages of a tree that is filled in no order are two thirds full.
+constexpr double kFillShare = 1.5;
+constexpr double kSecondBytes = 40;
+constexpr std::size_t kPrefetched = 8;
 
-  Result<void> write() {
-    if (auto ok = number_new_terms(); !ok) return ok;
-    if (auto ok = write_terms(); !ok) return ok;
-    if (auto ok = write_chunks(); !ok) return ok;
-    if (auto ok = write_tracking(); !ok) return ok;
-    if (auto ok = write_seconds(); !ok) return ok;
-    if (auto ok = write_epochs(); !ok) return ok;
-    meta_.system_events += generation_.system_events().count();
-    set_mark(meta_, generation_.end());
-    seal(meta_, seed_);
-    return checked(transaction_.put(Tree::kMeta, meta_key(), bytes_of(meta_)));
-  }
+// Of the pages that so many rows make dirty, anywhere in a tree of so many, for each of them.
+double dirty_bytes_each(std::uint64_t pages, std::size_t rows) {
+  if (pages == 0 || rows == 0) return 0;
+  const auto all = static_cast<double>(pages), each = static_cast<double>(rows);
+  return all * (1 - std::exp(-each / all)) / each * kPageBytes;
+}
 
- private:
-  struct PendingChunk {
-    ChunkKey key;
-    std::uint32_t begin, size;  // in chunk_bytes_
-  };
+std::uint64_t& counter_of(const TermNode& node, MetaRow& meta) {
+  switch (node.kind) {
+    case TermClass::kStream:
+      return is_system(node.text()) ? meta.system_streams : meta.streams;
+    case TermClass::kCategory:
+      return is_system(node.text()) ? meta.system_categories : meta.categories;
+    case TermClass::kType:
+      return meta.types;
+    case TermClass::kTag:
+      break;
+  }
+  return meta.tags;
+}
 
-  Result<void> checked(const LmdbResult<void>& result) {
-    if (result) return {};
-    return failed(result.error());
-  }
-  std::unexpected<Error> failed(LmdbError error) {
-    if (error.is_damage()) return damaged(to_string(error));
-    return std::unexpected(Error{.code = ErrorCode::kUnavailable,
-                                 .message = "writing the index failed: " + to_string(error)});
-  }
-  std::unexpected<Error> damaged(std::string_view what) {
-    return std::unexpected(health_.damaged(what));
-  }
-
-  // A stream's first event tells that it is new; of the others the tree is asked. Numbers are given
-  // in the order of first appearance, so that they do not depend on where generations end.
-  Result<void> number_new_terms() {
-    auto cursor = transaction_.cursor(Tree::kTerms);
-    if (!cursor) return failed(cursor.error());
-    numbers_.assign(generation_.term_count(), 0);
-    for (const TermNode* node : terms_) {
-      TermKey space;
-      if (node->kind == TermClass::kStream) {
-        numbers_[node->sequence] = node->first_version == 1;
-        continue;
-      }
-      auto found = cursor->find(term_key(node->kind, node->text(), space));
-      if (!found) return failed(found.error());
-      numbers_[node->sequence] = !*found;
-    }
-    for (auto& number : numbers_)
-      if (number != 0) number = meta_.next_term++;
-    return {};
-  }
-
-  Result<void> write_terms() {
-    auto cursor = transaction_.cursor(Tree::kTerms);
-    if (!cursor) return failed(cursor.error());
-    for (const TermNode* node : terms_) {
-      auto ok = numbers_[node->sequence] != 0 ? add_term(*cursor, *node) : extend(*cursor, *node);
-      if (!ok) return ok;
-    }
-    return {};
-  }
-
-  Result<void> add_term(TreeCursor& cursor, const TermNode& node) {
-    row_.number = numbers_[node.sequence];
-    row_.count = 0;
-    row_.in_row = 0;
-    append_positions(node);
-    TermKey space;
-    const Bytes key = term_key(node.kind, node.text(), space);
-    write_term_row(key, row_, seed_, value_);
-    auto inserted = cursor.insert_new(key, value_);
-    if (!inserted) return failed(inserted.error());
-    if (!*inserted) return damaged("a row too many: " + std::string(node.text()));
-    seconds_.emplace_back(second_key(static_cast<char>(node.kind), node.text(), seed_),
-                          row_.number);
-    ++counter_of(node);
-    return {};
-  }
-
-  Result<void> extend(TreeCursor& cursor, const TermNode& node) {
-    TermKey space;
-    const Bytes key = term_key(node.kind, node.text(), space);
-    auto found = cursor.find(key);
-    if (!found) return failed(found.error());
-    if (!*found) return damaged("the row of " + std::string(node.text()) + " is missing");
-    const bool follows = read_term_row(key, cursor.value(), seed_, row_) &&
-                         row_.last() <= generation_.base() &&
-                         (node.kind != TermClass::kStream || row_.count + 1 == node.first_version);
-    if (!follows) return damaged("the row of " + std::string(node.text()));
-    append_positions(node);
-    write_term_row(key, row_, seed_, value_);
-    return checked(cursor.replace(key, value_));
-  }
-
-  void append_positions(const TermNode& node) {
-    const TailPostings::View view(node.postings);
-    for (std::uint32_t at = 0; at < view.count(); ++at) {
-      if (row_.in_row == kChunkPositions) {
-        add_chunk();
-        row_.in_row = 0;
-      }
-      row_.positions[row_.in_row++] = generation_.base() + view[at];
-      ++row_.count;
-    }
-  }
-
-  // The full list of the row becomes its term's next chunk.
-  void add_chunk() {
-    PendingChunk chunk;
-    chunk.key =
-        chunk_key(row_.number, static_cast<std::uint32_t>(row_.count / kChunkPositions - 1));
-    write_chunk(chunk.key, row_.positions, seed_, value_);
-    chunk.begin = static_cast<std::uint32_t>(chunk_bytes_.size());
-    chunk.size = static_cast<std::uint32_t>(value_.size());
-    chunk_bytes_.insert(chunk_bytes_.end(), value_.begin(), value_.end());
-    chunks_.push_back(chunk);
-  }
-
-  Result<void> write_chunks() {
-    std::ranges::sort(chunks_, {}, &PendingChunk::key);
-    auto cursor = transaction_.cursor(Tree::kChunks);
-    if (!cursor) return failed(cursor.error());
-    for (const auto& chunk : chunks_) {
-      auto inserted =
-          cursor->insert_new(chunk.key, Bytes(chunk_bytes_).subspan(chunk.begin, chunk.size));
-      if (!inserted) return failed(inserted.error());
-      if (!*inserted) return damaged("a chunk too many");
-    }
-    return {};
-  }
-
-  Result<void> write_tracking() {
-    auto cursor = transaction_.cursor(Tree::kTracking);
-    if (!cursor) return failed(cursor.error());
-    for (const SourceNode* node : generation_.sources()) {
-      const auto position = node->up_to(generation_.end().frame_number);
-      ESDB_CHECK(position);
-      const Bytes key = source_key(node->text());
-      const NumberRow row = number_row(Tree::kTracking, key, *position, seed_);
-      auto found = cursor->find(key);
-      if (!found) return failed(found.error());
-      if (!*found) {
-        ++meta_.sources;
-        seconds_.emplace_back(second_key(kSourceKind, node->text(), seed_), 0);
-      }
-      if (auto ok = checked(cursor->insert(key, row)); !ok) return ok;
-    }
-    return {};
-  }
-
-  Result<void> write_seconds() {
-    std::ranges::sort(seconds_);
-    auto cursor = transaction_.cursor(Tree::kSeconds);
-    if (!cursor) return failed(cursor.error());
-    for (const auto& [key, number] : seconds_) {
-      auto inserted = cursor->insert_new(key, second_row(number));
-      if (!inserted) return failed(inserted.error());
-      if (!*inserted) return damaged("a term's row is missing");
-    }
-    return {};
-  }
-
-  Result<void> write_epochs() {
-    auto cursor = transaction_.cursor(Tree::kEpochs);
-    if (!cursor) return failed(cursor.error());
-    std::vector<Uuid> epochs(generation_.epochs().begin(), generation_.epochs().end());
-    epochs.push_back(generation_.end().epoch_id);
-    for (const Uuid& epoch : epochs) {
-      const auto row = number_row(Tree::kEpochs, epoch, generation_.end().frame_number, seed_);
-      auto inserted = cursor->insert_new(epoch, row);
-      if (!inserted) return failed(inserted.error());
-      meta_.epochs += *inserted ? 1 : 0;
-    }
-    return {};
-  }
-
-  std::uint64_t& counter_of(const TermNode& node) {
-    switch (node.kind) {
-      case TermClass::kStream:
-        return is_system(node.text()) ? meta_.system_streams : meta_.streams;
-      case TermClass::kCategory:
-        return is_system(node.text()) ? meta_.system_categories : meta_.categories;
-      case TermClass::kType:
-        return meta_.types;
-      case TermClass::kTag:
-        break;
-    }
-    return meta_.tags;
-  }
-
-  Transaction& transaction_;
-  const Generation& generation_;
-  MetaRow& meta_;
-  const std::uint64_t seed_;
-  IndexHealth& health_;
-  const std::shared_ptr<const std::vector<const TermNode*>> sorted_;
-  const std::vector<const TermNode*>& terms_;
-  std::vector<std::uint64_t> numbers_;  // by sequence; 0: in the index already
-  TermRow row_;
-  std::vector<std::byte> value_;
-  std::vector<PendingChunk> chunks_;
-  std::vector<std::byte> chunk_bytes_;
-  std::vector<std::pair<SecondKey, std::uint64_t>> seconds_;
-};
+Bytes key_of(const TermNode& node, TermKey& space) {
+  return term_key(node.kind, node.text(), space);
+}
 
 }  // namespace
 
-LmdbResult<IndexPages> pages_of(const Environment& environment) {
-  const auto transaction = Transaction::begin(environment, Transaction::Kind::kRead);
-  if (!transaction) return std::unexpected(transaction.error());
-  IndexPages pages;
-  for (const auto& [tree, count] :
-       {std::pair{Tree::kTerms, &pages.terms}, std::pair{Tree::kChunks, &pages.chunks},
-        std::pair{Tree::kSeconds, &pages.seconds}}) {
-    const auto told = transaction->pages(tree);
-    if (!told) return std::unexpected(told.error());
-    *count = *told;
-  }
-  return pages;
+GenerationCommit::GenerationCommit(std::shared_ptr<const Generation> generation, std::uint64_t seed,
+                                   IndexHealth& health)
+    : generation_(std::move(generation)),
+      seed_(seed),
+      health_(health),
+      sorted_(generation_->sorted_terms()),
+      terms_(*sorted_) {}
+
+std::size_t GenerationCommit::room(std::size_t dirty_bytes) const {
+  // A row and a second entry each on a page of its own, and each of these split.
+  const std::size_t all = (terms_.size() * 4 + 64) * kPageBytes + generation_->bytes();
+  return std::min(all, dirty_bytes + dirty_bytes / 4 + 64 * kPageBytes);
 }
 
-Result<void> write_generation(Transaction& transaction, const Generation& generation, MetaRow& meta,
-                              std::uint64_t seed, IndexHealth& health) {
-  return GenerationWriter(transaction, generation, meta, seed, health).write();
+Result<bool> GenerationCommit::write(Transaction& transaction, MetaRow& meta,
+                                     std::size_t dirty_bytes) {
+  dirty_ = 0;
+  dirty_max_ = static_cast<double>(dirty_bytes);
+  if (!begun_)
+    if (auto ok = begin(transaction, meta); !ok) return std::unexpected(ok.error());
+  if (auto ok = write_seconds(transaction); !ok) return std::unexpected(ok.error());
+  if (auto ok = write_terms(transaction, meta); !ok) return std::unexpected(ok.error());
+  const bool is_all = next_second_ == seconds_.size() && next_term_ == terms_.size();
+  if (is_all) {
+    if (auto ok = finish(transaction, meta); !ok) return std::unexpected(ok.error());
+  } else {
+    TermKey space;
+    const Bytes key = next_term_ == 0 ? Bytes{} : key_of(*terms_[next_term_ - 1], space);
+    meta.set_between(to_row(generation_->end()), key);
+  }
+  seal(meta, seed_);
+  if (auto ok = checked(transaction.put(Tree::kMeta, meta_key(), bytes_of(meta))); !ok)
+    return std::unexpected(ok.error());
+  return is_all;
+}
+
+Result<void> GenerationCommit::begin(Transaction& transaction, MetaRow& meta) {
+  ESDB_CHECK(generation_->begins_behind().frame_number == meta.mark.frame_number);
+  ESDB_CHECK(!meta.is_between_marks() || meta.next.frame_number == generation_->end().frame_number);
+  begun_ = true;
+  if (auto ok = number_new_terms(transaction, meta); !ok) return ok;
+  const auto behind =
+      std::ranges::partition_point(terms_, [&meta, space = TermKey{}](const auto* node) mutable {
+        return meta.is_at_next(key_of(*node, space));
+      });
+  next_term_ = static_cast<std::size_t>(behind - terms_.begin());
+  if (auto ok = estimate(transaction); !ok) return failed(ok.error());
+  return write_epochs(transaction, meta);
+}
+
+// Terms lie all over memory: the next ones are brought while this one is worked on.
+void GenerationCommit::prefetch_behind(std::size_t at) const {
+  if (at + 2 * kPrefetched < terms_.size()) __builtin_prefetch(terms_[at + 2 * kPrefetched]);
+  if (at + kPrefetched < terms_.size()) __builtin_prefetch(terms_[at + kPrefetched]->text_begin);
+}
+
+LmdbResult<void> GenerationCommit::estimate(const Transaction& transaction) {
+  const auto terms = transaction.pages(Tree::kTerms), seconds = transaction.pages(Tree::kSeconds);
+  if (!terms) return std::unexpected(terms.error());
+  if (!seconds) return std::unexpected(seconds.error());
+  dirty_of_term_ = dirty_bytes_each(*terms, terms_.size());
+  dirty_of_second_ = dirty_bytes_each(*seconds, seconds_.size()) + kSecondBytes * kFillShare;
+  return {};
+}
+
+// A stream's first event tells that it is new; of the others the tree is asked. Numbers are given
+// in the order of first appearance, so that they do not depend on where generations end.
+Result<void> GenerationCommit::number_new_terms(Transaction& transaction, const MetaRow& meta) {
+  auto cursor = transaction.cursor(Tree::kTerms);
+  if (!cursor) return failed(cursor.error());
+  numbers_.assign(generation_->term_count(), 0);
+  for (std::size_t at = 0; at < terms_.size(); ++at) {
+    prefetch_behind(at);
+    const TermNode* node = terms_[at];
+    std::uint64_t& number = numbers_[node->sequence];
+    if (node->kind == TermClass::kStream) {
+      number = node->first_version == 1;
+      continue;
+    }
+    TermKey space;
+    const Bytes key = key_of(*node, space);
+    auto found = cursor->find(key);
+    if (!found) return failed(found.error());
+    number = !*found;
+    if (!*found || !meta.is_at_next(key)) continue;
+    // Its row may have been new in an earlier transaction.
+    if (!read_term_row(key, cursor->value(), seed_, row_))
+      return damaged("the row of " + std::string(node->text()));
+    number = row_.number >= meta.next_term;
+  }
+  for (auto& number : numbers_)
+    if (number != 0) number = meta.next_term + new_terms_++;
+  seconds_.reserve(new_terms_);
+  for (const TermNode* node : terms_)
+    if (const auto number = numbers_[node->sequence]; number != 0)
+      seconds_.emplace_back(second_key(static_cast<char>(node->kind), node->text(), seed_), number);
+  std::ranges::sort(seconds_);
+  return {};
+}
+
+// In the first transaction: an index that proves frames of an epoch has seen it.
+Result<void> GenerationCommit::write_epochs(Transaction& transaction, MetaRow& meta) {
+  auto cursor = transaction.cursor(Tree::kEpochs);
+  if (!cursor) return failed(cursor.error());
+  std::vector<Uuid> epochs(generation_->epochs().begin(), generation_->epochs().end());
+  epochs.push_back(generation_->end().epoch_id);
+  for (const Uuid& epoch : epochs) {
+    const auto row = number_row(Tree::kEpochs, epoch, generation_->end().frame_number, seed_);
+    auto inserted = cursor->insert_new(epoch, row);
+    if (!inserted) return failed(inserted.error());
+    meta.epochs += *inserted ? 1 : 0;
+  }
+  return {};
+}
+
+Result<void> GenerationCommit::write_seconds(Transaction& transaction) {
+  auto cursor = transaction.cursor(Tree::kSeconds);
+  if (!cursor) return failed(cursor.error());
+  for (; next_second_ < seconds_.size() && has_room(); ++next_second_) {
+    const auto& [key, number] = seconds_[next_second_];
+    auto inserted = cursor->insert_new(key, second_row(number));
+    if (!inserted) return failed(inserted.error());
+    if (*inserted) {
+      dirty_ += dirty_of_second_;
+      continue;
+    }
+    // It may be from an earlier beginning, under the same number.
+    auto found = cursor->find(key);
+    if (!found) return failed(found.error());
+    if (read_second_row(cursor->value()) != number) return damaged("a term's row is missing");
+  }
+  return {};
+}
+
+Result<void> GenerationCommit::write_terms(Transaction& transaction, MetaRow& meta) {
+  auto cursor = transaction.cursor(Tree::kTerms);
+  if (!cursor) return failed(cursor.error());
+  chunks_.clear();
+  chunk_bytes_.clear();
+  for (; next_term_ < terms_.size() && has_room(); ++next_term_) {
+    prefetch_behind(next_term_);
+    const TermNode& node = *terms_[next_term_];
+    auto ok = numbers_[node.sequence] != 0 ? add_term(*cursor, node, meta) : extend(*cursor, node);
+    if (!ok) return ok;
+    dirty_ += dirty_of_term_;
+  }
+  return write_chunks(transaction);
+}
+
+Result<void> GenerationCommit::add_term(TreeCursor& cursor, const TermNode& node, MetaRow& meta) {
+  row_.number = numbers_[node.sequence];
+  row_.count = 0;
+  row_.in_row = 0;
+  append_positions(node);
+  TermKey space;
+  const Bytes key = key_of(node, space);
+  write_term_row(key, row_, seed_, value_);
+  auto inserted = cursor.insert_new(key, value_);
+  if (!inserted) return failed(inserted.error());
+  if (!*inserted) return damaged("a row too many: " + std::string(node.text()));
+  dirty_ += static_cast<double>(key.size() + value_.size()) * kFillShare;
+  ++counter_of(node, meta);
+  return {};
+}
+
+Result<void> GenerationCommit::extend(TreeCursor& cursor, const TermNode& node) {
+  TermKey space;
+  const Bytes key = key_of(node, space);
+  auto found = cursor.find(key);
+  if (!found) return failed(found.error());
+  if (!*found) return damaged("the row of " + std::string(node.text()) + " is missing");
+  const bool follows = read_term_row(key, cursor.value(), seed_, row_) &&
+                       row_.last() <= generation_->base() &&
+                       (node.kind != TermClass::kStream || row_.count + 1 == node.first_version);
+  if (!follows) return damaged("the row of " + std::string(node.text()));
+  append_positions(node);
+  write_term_row(key, row_, seed_, value_);
+  return checked(cursor.replace(key, value_));
+}
+
+void GenerationCommit::append_positions(const TermNode& node) {
+  const TailPostings::View view(node.postings);
+  for (std::uint32_t at = 0; at < view.count(); ++at) {
+    if (row_.in_row == kChunkPositions) {
+      add_chunk();
+      row_.in_row = 0;
+    }
+    row_.positions[row_.in_row++] = generation_->base() + view[at];
+    ++row_.count;
+  }
+}
+
+// The full list of the row becomes its term's next chunk.
+void GenerationCommit::add_chunk() {
+  PendingChunk chunk;
+  chunk.key = chunk_key(row_.number, static_cast<std::uint32_t>(row_.count / kChunkPositions - 1));
+  write_chunk(chunk.key, row_.positions, seed_, value_);
+  chunk.begin = static_cast<std::uint32_t>(chunk_bytes_.size());
+  chunk.size = static_cast<std::uint32_t>(value_.size());
+  chunk_bytes_.insert(chunk_bytes_.end(), value_.begin(), value_.end());
+  // A term's first one lies on a page of its own, mostly; those behind it follow.
+  const bool follows =
+      !chunks_.empty() &&
+      std::ranges::equal(std::span(chunks_.back().key).first(8), std::span(chunk.key).first(8));
+  dirty_ += follows ? chunk.size * kFillShare : kPageBytes;
+  chunks_.push_back(chunk);
+}
+
+Result<void> GenerationCommit::write_chunks(Transaction& transaction) {
+  std::ranges::sort(chunks_, {}, &PendingChunk::key);
+  auto cursor = transaction.cursor(Tree::kChunks);
+  if (!cursor) return failed(cursor.error());
+  for (const auto& chunk : chunks_) {
+    auto inserted =
+        cursor->insert_new(chunk.key, Bytes(chunk_bytes_).subspan(chunk.begin, chunk.size));
+    if (!inserted) return failed(inserted.error());
+    if (!*inserted) return damaged("a chunk too many");
+  }
+  return {};
+}
+
+Result<void> GenerationCommit::write_tracking(Transaction& transaction, MetaRow& meta) {
+  auto cursor = transaction.cursor(Tree::kTracking);
+  if (!cursor) return failed(cursor.error());
+  for (const SourceNode* node : generation_->sources()) {
+    const auto position = node->up_to(generation_->end().frame_number);
+    ESDB_CHECK(position);
+    const Bytes key = source_key(node->text());
+    auto found = cursor->find(key);
+    if (!found) return failed(found.error());
+    if (!*found) {
+      ++meta.sources;
+      auto seconds = transaction.cursor(Tree::kSeconds);
+      if (!seconds) return failed(seconds.error());
+      auto inserted =
+          seconds->insert_new(second_key(kSourceKind, node->text(), seed_), second_row(0));
+      if (!inserted) return failed(inserted.error());
+      if (!*inserted) return damaged("a tracking position is missing");
+    }
+    const NumberRow row = number_row(Tree::kTracking, key, *position, seed_);
+    if (auto ok = checked(cursor->insert(key, row)); !ok) return ok;
+  }
+  return {};
+}
+
+Result<void> GenerationCommit::finish(Transaction& transaction, MetaRow& meta) {
+  if (auto ok = write_tracking(transaction, meta); !ok) return ok;
+  meta.system_events += generation_->system_events().count();
+  meta.next_term += new_terms_;
+  meta.set_at(to_row(generation_->end()));
+  return {};
+}
+
+Result<void> GenerationCommit::checked(const LmdbResult<void>& result) {
+  if (result) return {};
+  return failed(result.error());
+}
+
+std::unexpected<Error> GenerationCommit::failed(LmdbError error) {
+  if (error.is_damage()) return damaged(to_string(error));
+  return std::unexpected(Error{.code = ErrorCode::kUnavailable,
+                               .message = "writing the index failed: " + to_string(error)});
+}
+
+std::unexpected<Error> GenerationCommit::damaged(std::string_view what) {
+  return std::unexpected(health_.damaged(what));
 }
 
 }  // namespace esdb::storage

@@ -37,6 +37,8 @@ template <class T>
 using LmdbResult = std::expected<T, LmdbError>;
 using Bytes = std::span<const std::byte>;
 
+inline constexpr std::size_t kPageBytes = 4096;  // LMDB's: the system's
+
 class Environment {
  public:
   // kBulk: nothing is synced before sync() is called.

@@ -54,8 +54,12 @@ Result<bool> IndexReader::find(TermClass kind, std::string_view text, TermRow& r
   const SecondKey second = second_key(static_cast<char>(kind), text, seed_);
   auto elsewhere = transaction_.get(Tree::kSeconds, second);
   if (!elsewhere) return failed(elsewhere.error());
-  if (*elsewhere) return damaged("the row of " + std::string(text) + " is missing");
-  return false;
+  if (!*elsewhere) return false;
+  // Second entries of a generation that is written in parts come before its rows.
+  const bool is_to_come = meta_.is_between_marks() && !meta_.is_at_next(key) &&
+                          read_second_row(**elsewhere) >= meta_.next_term;
+  if (is_to_come) return false;
+  return damaged("the row of " + std::string(text) + " is missing");
 }
 
 Result<std::optional<std::uint64_t>> IndexReader::tracked(std::string_view source) const {

@@ -1,10 +1,10 @@
 // The part of Index that writes it anew, or on, from the log.
 #include <algorithm>
+#include <system_error>
 #include <utility>
 
 #include "storage/check.h"
 #include "storage/index.h"
-#include "storage/index_commit.h"
 #include "storage/index_state.h"
 #include "storage/replay.h"
 
@@ -14,10 +14,32 @@ namespace {
 
 constexpr std::size_t kReplayedEventBytes = 160;  // in the tail index, where many terms are new
 constexpr std::size_t kTableSlots = std::size_t{1} << 16;
+constexpr std::size_t kNoLimit = ~std::size_t{0};
 
 std::unexpected<Error> unavailable(std::string what, LmdbError error) {
   return std::unexpected(
       Error{.code = ErrorCode::kUnavailable, .message = std::move(what) + ": " + to_string(error)});
+}
+
+// What the log has behind the mark, up to a frame, or as much as makes a generation.
+Result<std::shared_ptr<const Generation>> read_generation(const Log& log, const FrameMark& behind,
+                                                          std::size_t table_slots,
+                                                          std::uint64_t end, std::size_t bytes,
+                                                          const std::stop_token& stop = {}) {
+  auto generation = std::make_shared<Generation>(behind, table_slots);
+  const auto is_full = [&] {
+    return generation->end().frame_number == end ||
+           (bytes != kNoLimit &&
+            (generation->events() >= kGenerationEventsMax || generation->bytes() >= bytes));
+  };
+  auto scanned = log.scan(behind.frame_number + 1, [&](const ScannedFrame& frame) -> Result<void> {
+    replay_frame(frame, *generation);
+    if (!is_full() && !stop.stop_requested()) return {};
+    return std::unexpected(Error{.code = ErrorCode::kCancelled});  // ends the scan
+  });
+  if (!scanned && !is_full()) return std::unexpected(scanned.error());
+  ESDB_CHECK(is_full());  // the end is durable, so the scan meets it
+  return generation;
 }
 
 }  // namespace
@@ -52,8 +74,9 @@ Result<void> Index::State::begin_anew(std::string_view reason) {
 
 Result<void> Index::State::begin_rebuild(const Log& log) {
   set_target(mark);
-  const auto most = options.replay_events_max != 0 ? options.replay_events_max
-                                                   : options.memory / kReplayedEventBytes;
+  const auto most = options.replay_events_max != 0
+                        ? options.replay_events_max
+                        : options.generation_bytes * 4 / kReplayedEventBytes;
   if (log.durable().value - mark.last.value <= most) return {};
   return aim_at_end(log);
 }
@@ -76,7 +99,7 @@ void Index::State::set_target(const FrameMark& to) {
 
 // Everything up to where the index was is written anew; what came later is in the tail index.
 void Index::State::begin_again() {
-  if (phase == Phase::kReady) set_target(mark_of(meta));
+  if (phase == Phase::kReady) set_target(to_mark(meta.mark));
   reached.store(0, std::memory_order_relaxed);
   phase = Phase::kBuilding;
   {
@@ -87,6 +110,8 @@ void Index::State::begin_again() {
     closing = false;
   }
   changed.notify_all();
+  writing.reset();
+  ahead.reset();
   building.reset();
   health.forget();
 }
@@ -136,36 +161,57 @@ Result<bool> Index::rebuild_step(const Log& log) {
   if (!needs_rebuild()) return true;
   if (state.health.is_damaged()) state.begin_again();
   if (auto ok = state.prepare_step(); !ok) return std::unexpected(ok.error());
-  if (state.meta.frame_number == state.target.frame_number) return finish_rebuild();
+  if (state.meta.mark.frame_number == state.target.frame_number) return finish_rebuild();
   Environment& to = state.building ? *state.building : *state.environment;
 
-  Generation generation(mark_of(state.meta), kTableSlots);
-  const auto pages = pages_of(to).value_or(IndexPages{});  // what is wrong, the commit meets
-  const auto is_full = [&] {
-    return generation.end().frame_number == state.target.frame_number ||
-           generation.events() >= kGenerationEventsMax ||
-           generation.dirty_bytes(pages) >= static_cast<double>(state.options.memory);
-  };
-  auto scanned =
-      log.scan(state.meta.frame_number + 1, [&](const ScannedFrame& frame) -> Result<void> {
-        replay_frame(frame, generation);
-        if (!is_full()) return {};
-        return std::unexpected(Error{.code = ErrorCode::kCancelled});  // ends the scan
-      });
-  if (!scanned && !is_full()) {
-    if (scanned.error().code == ErrorCode::kCorrupt) state.set_failure(scanned.error());
-    return std::unexpected(scanned.error());
+  auto generation = state.take_next(log);
+  if (!generation) {
+    if (generation.error().code == ErrorCode::kCorrupt) state.set_failure(generation.error());
+    return std::unexpected(generation.error());
   }
   state.set_failure({});
-  ESDB_CHECK(is_full());  // the target is durable, so the scan meets it
-  if (auto ok = state.commit_to(to, generation); !ok) {
-    // An environment whose commit failed is not written to again.
-    if (ok.error().code != ErrorCode::kDiskFull) state.close_environments();
-    return std::unexpected(ok.error());
+  state.read_ahead(log, **generation);
+  for (bool is_all = false; !is_all;) {
+    auto committed = state.commit_to(to, *generation);
+    if (!committed) {
+      // An environment whose commit failed is not written to again.
+      if (committed.error().code != ErrorCode::kDiskFull) state.close_environments();
+      return committed;
+    }
+    is_all = *committed;
   }
-  if (state.meta.frame_number != state.target.frame_number) return false;
+  if (state.meta.mark.frame_number != state.target.frame_number) return false;
   return finish_rebuild();
 }
+
+Result<std::shared_ptr<const Generation>> Index::State::take_next(const Log& log) {
+  if (const auto read = std::exchange(ahead, nullptr)) {
+    auto next = read->take();
+    const bool follows = next && (*next)->begins_behind().frame_number == meta.mark.frame_number;
+    if (follows) return next;
+  }
+  if (!meta.is_between_marks())
+    return read_generation(log, to_mark(meta.mark), kTableSlots, target.frame_number,
+                           options.generation_bytes);
+  return read_generation(log, to_mark(meta.mark), kTableSlots, meta.next.frame_number, kNoLimit);
+}
+
+// Of one that lies behind it, where there is one.
+void Index::State::read_ahead(const Log& log, const Generation& generation) {
+  const auto end = target.frame_number;
+  if (generation.end().frame_number == end) return;
+  GenerationAhead::Read read([&log, mark = generation.end(), end, bytes = options.generation_bytes,
+                              slots = generation.table_slots()](const std::stop_token& stop) {
+    return read_generation(log, mark, slots, end, bytes, stop);
+  });
+  try {
+    ahead = std::make_unique<GenerationAhead>(std::move(read));
+  } catch (const std::system_error&) {
+    // There is no thread for it: it is read when its turn comes.
+  }
+}
+
+void Index::pause() { state_->ahead.reset(); }
 
 Result<bool> Index::finish_rebuild() {
   State& state = *state_;

@@ -12,7 +12,8 @@ namespace esdb::storage {
 Result<Renewal> renew_index(const std::string& directory, const RenewalOptions& options) {
   PosixIo io;
   IndexOptions index_options{.directory = directory + "/index", .log = options.log};
-  if (options.memory != 0) index_options.memory = options.memory;
+  if (options.memory != 0)
+    index_options.dirty_bytes = index_options.generation_bytes = options.memory;
   const auto claimed = [&](const LogOptions::Known& known) {
     index_options.store_id = known.store_id;
     index_options.seed = known.seed;

@@ -40,20 +40,38 @@ void set_checksum(Tree tree, Bytes key, std::span<std::byte> value, std::uint64_
 
 }  // namespace
 
-FrameMark mark_of(const MetaRow& row) {
+FrameMark to_mark(const MarkRow& row) {
   return {.frame_number = row.frame_number,
           .last = row.last_position,
-          .checksum = row.frame_checksum,
+          .checksum = row.checksum,
           .epoch_id = row.epoch_id,
           .committed = Time{std::chrono::nanoseconds{row.committed}}};
 }
 
-void set_mark(MetaRow& row, const FrameMark& mark) {
-  row.frame_number = mark.frame_number;
-  row.last_position = mark.last.value;
-  row.frame_checksum = mark.checksum;
-  row.epoch_id = mark.epoch_id;
-  row.committed = mark.committed.time_since_epoch().count();
+MarkRow to_row(const FrameMark& mark) {
+  return {.frame_number = mark.frame_number,
+          .last_position = mark.last.value,
+          .checksum = mark.checksum,
+          .epoch_id = mark.epoch_id,
+          .committed = mark.committed.time_since_epoch().count()};
+}
+
+bool MetaRow::is_at_next(Bytes term_key) const {
+  return is_between_marks() && !std::ranges::lexicographical_compare(key(), term_key);
+}
+
+void MetaRow::set_between(const MarkRow& to, Bytes up_to) {
+  ESDB_CHECK(up_to.size() <= key_space.size());
+  next = to;
+  key_bytes = up_to.size();
+  key_space = {};
+  std::ranges::copy(up_to, key_space.begin());
+}
+
+void MetaRow::set_at(MarkRow to) {
+  set_between({}, {});
+  mark = to;
+  streams_at_mark = streams;
 }
 
 Bytes term_key(TermClass kind, std::string_view text, TermKey& space) {
@@ -159,7 +177,9 @@ std::optional<MetaRow> read_meta_row(Bytes value, std::uint64_t seed) {
   if (value.size() != sizeof(row) || !is_intact(Tree::kMeta, meta_key(), value, seed))
     return std::nullopt;
   std::memcpy(&row, value.data(), sizeof(row));
-  if (row.magic != kIndexMagic || row.format != kIndexFormatVersion) return std::nullopt;
+  if (row.magic != kIndexMagic || row.format != kIndexFormatVersion ||
+      row.key_bytes > row.key_space.size())
+    return std::nullopt;
   return row;
 }
 

@@ -37,22 +37,32 @@
 namespace esdb::storage {
 
 inline constexpr std::uint64_t kIndexMagic = 0x0a1a'7864'6962'6473;
-inline constexpr std::uint32_t kIndexFormatVersion = 1;
+inline constexpr std::uint32_t kIndexFormatVersion = 2;
+
+// A frame mark, as it is stored.
+struct MarkRow {
+  std::uint64_t frame_number{};
+  std::uint64_t last_position{};
+  std::uint64_t checksum{};  // of the frame's header
+  Uuid epoch_id{};           // the frame's
+  std::int64_t committed{};  // its commit time
+};
+FrameMark to_mark(const MarkRow& row);
+MarkRow to_row(const FrameMark& mark);
 
 // What the index is of, how far it has come, and what it must hold. In every transaction.
+//
+// A large generation takes several transactions. Between them the index is at `mark`, but for the
+// terms that come first in the order of keys, up to and including key(): these are at `next`.
 struct MetaRow {
   std::uint64_t checksum{};  // as of every row
   std::uint64_t magic = kIndexMagic;
   std::uint32_t format = kIndexFormatVersion;
   std::uint32_t zero{};
   Uuid store_id{};
-  std::uint64_t frame_number{};  // everything up to this frame is in the index
-  std::uint64_t last_position{};
-  std::uint64_t frame_checksum{};  // of the frame's header
-  Uuid epoch_id{};                 // the frame's
-  std::int64_t committed{};        // its commit time
-  std::uint64_t next_term{};       // the number that the next new term gets; the first gets 1
-  std::uint64_t streams{};         // terms of each kind, the system's (`$...`) apart
+  MarkRow mark{};             // everything up to this frame is in the index
+  std::uint64_t next_term{};  // the first number above those of `mark`; the first is 1
+  std::uint64_t streams{};    // rows of each kind, the system's (`$...`) apart
   std::uint64_t system_streams{};
   std::uint64_t categories{};
   std::uint64_t system_categories{};
@@ -60,12 +70,21 @@ struct MetaRow {
   std::uint64_t tags{};
   std::uint64_t sources{};
   std::uint64_t epochs{};
-  std::uint64_t system_events{};
-};
-static_assert(sizeof(MetaRow) == 168 && std::has_unique_object_representations_v<MetaRow>);
+  std::uint64_t system_events{};  // as of `mark`
+  std::uint64_t streams_at_mark{};
+  MarkRow next{};  // frame 0: the index is not between two marks
+  std::uint64_t key_bytes{};
+  std::array<std::byte, 504> key_space{};
 
-FrameMark mark_of(const MetaRow& row);
-void set_mark(MetaRow& row, const FrameMark& mark);
+  bool is_between_marks() const { return next.frame_number != 0; }
+  Bytes key() const { return Bytes(key_space).first(key_bytes); }
+  bool is_at_next(Bytes term_key) const;
+  // Everything up to this frame was durable.
+  const MarkRow& furthest() const { return is_between_marks() ? next : mark; }
+  void set_between(const MarkRow& to, Bytes up_to);
+  void set_at(MarkRow to);
+};
+static_assert(sizeof(MetaRow) == 736 && std::has_unique_object_representations_v<MetaRow>);
 
 // ---- keys
 

@@ -6,17 +6,49 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <stop_token>
+#include <thread>
+#include <utility>
 
 #include "storage/index.h"
+#include "storage/index_commit.h"
 #include "storage/index_environment.h"
 #include "storage/index_files.h"
 #include "storage/index_health.h"
 #include "storage/index_rows.h"
+#include "storage/threads.h"
 
 namespace esdb::storage {
+
+// The next generation of a rebuild, which a thread of its own reads from the log while the one
+// before it is written.
+class GenerationAhead {
+ public:
+  using Read = std::packaged_task<Result<std::shared_ptr<const Generation>>(std::stop_token)>;
+
+  explicit GenerationAhead(Read read)
+      : result_(read.get_future()),
+        thread_(quiet_thread("esdb-replay", [read = std::move(read),
+                                             stop = stop_.get_token()]() mutable { read(stop); })) {
+  }
+  ~GenerationAhead() {
+    stop_.request_stop();
+    thread_.join();
+  }
+  GenerationAhead(const GenerationAhead&) = delete;
+  GenerationAhead& operator=(const GenerationAhead&) = delete;
+
+  auto take() { return result_.get(); }
+
+ private:
+  std::stop_source stop_;
+  std::future<Result<std::shared_ptr<const Generation>>> result_;
+  std::thread thread_;
+};
 
 struct Index::State {
   State(const IndexOptions& given, Access access)
@@ -47,15 +79,18 @@ struct Index::State {
   std::optional<Error> failure{};            // guarded by mutex: why a rebuild stands still
 
   // The indexer.
-  MetaRow meta;                             // as committed
-  FrameMark target;                         // of a rebuild
-  std::unique_ptr<Environment> building{};  // kBuilding: index.new's
+  MetaRow meta;                               // as committed
+  std::optional<GenerationCommit> writing{};  // of which there are transactions to come
+  FrameMark target;                           // of a rebuild
+  std::unique_ptr<Environment> building{};    // kBuilding: index.new's
+  std::unique_ptr<GenerationAhead> ahead{};   // what a rebuild writes next
 
   void say(std::string_view line) const {
     if (options.log) options.log(line);
   }
-  // Writes the generation and the meta row into an environment and commits.
-  Result<void> commit_to(Environment& to, const Generation& generation);
+  // One transaction of the generation, meta row included. True: that was its last.
+  Result<bool> commit_to(Environment& to, const std::shared_ptr<const Generation>& generation);
+  Result<bool> write_to(Environment& to, GenerationCommit& commit);
   Result<void> reopen();
   // An environment with nothing in it but a meta row.
   Result<std::unique_ptr<Environment>> make_empty(const std::string& directory,
@@ -68,6 +103,8 @@ struct Index::State {
   void begin_again();  // after damage
   void set_failure(std::optional<Error> why);
   Result<void> prepare_step();
+  Result<std::shared_ptr<const Generation>> take_next(const Log& log);
+  void read_ahead(const Log& log, const Generation& generation);
   void close_environments();
   Result<void> finish_building();
 };

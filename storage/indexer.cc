@@ -7,9 +7,7 @@
 namespace esdb::storage {
 
 Indexer::Indexer(Index& index, TailIndex& tail, const Log& log)
-    : index_(index), tail_(tail), log_(log) {
-  tail_.set_index_pages(index_.pages());
-}
+    : index_(index), tail_(tail), log_(log) {}
 
 Result<bool> Indexer::step() {
   const auto generation = tail_.oldest_frozen();
@@ -17,11 +15,10 @@ Result<bool> Indexer::step() {
   if (generation == nullptr) return false;
   const bool durable = log_.covered_frame() >= generation->end().frame_number;
   if (!durable && !sabotaged(Sabotage::kIndexAheadOfLog)) return false;
-  if (auto committed = index_.commit(*generation); !committed)
-    return std::unexpected(committed.error());
+  const auto is_all = index_.commit(generation);
+  if (!is_all) return is_all;
   ESDB_CHECK(index_.indexed().frame_number <= log_.durable_frame());
-  tail_.drop_oldest();
-  tail_.set_index_pages(index_.pages());
+  if (*is_all) tail_.drop_oldest();
   return true;
 }
 

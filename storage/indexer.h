@@ -18,7 +18,7 @@ class Indexer {
  public:
   Indexer(Index& index, TailIndex& tail, const Log& log);
 
-  // Commits one generation, where one is frozen and durable. Says whether it did.
+  // Commits one generation, or a part of it, where one is frozen and durable. Says whether it did.
   Result<bool> step();
 
  private:

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "storage/check.h"
+#include "storage/index_rows.h"
 #include "storage/lookup_state.h"
 
 namespace esdb::storage {
@@ -96,14 +97,19 @@ Result<Lookup> Lookup::begin(const Log& log, const TailIndex& tail, Index* index
 Result<Lookup> Lookup::begin(const LookupBound& bound, const TailIndex& tail, Index* index) {
   auto state = std::make_unique<State>();
   state->bound = bound;
-  state->list = tail.generations();
-  if (index == nullptr) return Lookup(std::move(state));
-  if (auto ok = state->read(*index); !ok) return std::unexpected(ok.error());
-  // What the index holds is durable, whatever was when the bound was loaded.
-  const MetaRow& meta = (*state->index)->meta();
-  state->bound.frame = std::max(state->bound.frame, meta.frame_number);
-  state->bound.position = std::max(state->bound.position, Position{meta.last_position});
-  return Lookup(std::move(state));
+  for (;;) {
+    state->list = tail.generations();
+    if (index == nullptr) return Lookup(std::move(state));
+    if (auto ok = state->read(*index); !ok) return std::unexpected(ok.error());
+    // What the index holds is durable, whatever was when the bound was loaded. What it holds a part
+    // of must be in the list as a whole: where the index is ahead of that, both are taken again.
+    const MetaRow& meta = (*state->index)->meta();
+    if (meta.is_between_marks() && state->in_parts() == nullptr) continue;
+    const MarkRow& furthest = meta.furthest();
+    state->bound.frame = std::max(state->bound.frame, furthest.frame_number);
+    state->bound.position = std::max(state->bound.position, Position{furthest.last_position});
+    return Lookup(std::move(state));
+  }
 }
 
 Result<Lookup> Lookup::begin_with_tail(const Log& log, const TailIndex& tail, Index* index) {
@@ -125,8 +131,8 @@ Result<Lookup> Lookup::begin_with_tail(const LookupBound& bound, const TailIndex
 Result<void> Lookup::State::read(Index& from) {
   auto lease = from.read();
   if (!lease) return std::unexpected(lease.error());
-  const auto frame = (*lease)->meta().frame_number;
-  // A generation is in the index as a whole or not at all.
+  const auto frame = (*lease)->meta().mark.frame_number;
+  // A generation is behind the index's mark as a whole or not at all.
   const auto first = std::ranges::find_if(*list, [&](const auto& generation) {
     return generation->begins_behind().frame_number >= frame;
   });
@@ -135,6 +141,19 @@ Result<void> Lookup::State::read(Index& from) {
   index.emplace(std::move(*lease));
   unread = nullptr;
   return {};
+}
+
+const Generation* Lookup::State::in_parts() const {
+  const bool is = index && (*index)->meta().is_between_marks() && indexed < list->size();
+  return is ? (*list)[indexed].get() : nullptr;
+}
+
+std::span<const std::shared_ptr<const Generation>> Lookup::State::generations(
+    const TermRef& term) const {
+  TermKey space;
+  const bool is_past =
+      in_parts() != nullptr && (*index)->meta().is_at_next(term_key(term.kind, term.text, space));
+  return generations().subspan(is_past ? 1 : 0);
 }
 
 Lookup Lookup::writers_view(const Log& log, const TailIndex& tail) {
@@ -152,7 +171,7 @@ Result<TermHead> Lookup::head(const TermRef& term) {
   // A stream's newest generation tells all of it; of any other term the parts are added up.
   if (term.kind != TermClass::kStream)
     if (auto ok = state_->read_when_needed(); !ok) return std::unexpected(ok.error());
-  const auto generations = state_->generations();
+  const auto generations = state_->generations(term);
   for (auto at = generations.rbegin(); at != generations.rend(); ++at) {
     const TermNode* node = (*at)->find(term);
     if (node == nullptr) continue;
@@ -188,7 +207,7 @@ Result<Postings> Lookup::postings(const TermRef& term) {
       source->count = row.count;
     }
   }
-  for (const auto& generation : state_->generations()) {
+  for (const auto& generation : state_->generations(term)) {
     const TermNode* node = generation->find(term);
     if (node == nullptr) continue;
     auto view = generation->view(node->postings, state_->bound.position);

@@ -21,6 +21,14 @@ struct TermCursor {
     const TermNode* node = (*terms)[at];
     return node->kind == kind && node->text().starts_with(prefix) ? node : nullptr;
   }
+  // Behind the terms whose part of the generation is in the index.
+  void skip_at_next(const MetaRow& meta) {
+    const auto behind = std::partition_point(
+        terms->begin(), terms->end(), [&meta, space = TermKey{}](const TermNode* node) mutable {
+          return meta.is_at_next(term_key(node->kind, node->text(), space));
+        });
+    at = std::max(at, static_cast<std::size_t>(behind - terms->begin()));
+  }
 };
 
 TermCursor cursor_behind(const Generation& generation, TermClass kind, std::string_view prefix,
@@ -108,8 +116,11 @@ Result<Lookup::Page> Lookup::page(TermClass kind, std::string_view prefix, std::
         !ok)
       return std::unexpected(ok.error());
   std::vector<TermCursor> cursors;
-  for (const auto& generation : state_->generations())
+  for (const auto& generation : state_->generations()) {
     cursors.push_back(cursor_behind(*generation, kind, prefix, after));
+    if (generation.get() == state_->in_parts())
+      cursors.back().skip_at_next((*state_->index)->meta());
+  }
 
   std::uint64_t rows = 0;  // of the index
   for (;;) {
@@ -172,7 +183,7 @@ Result<TrackingPage> Lookup::tracking(std::string_view prefix, std::string_view 
 }
 
 Result<std::uint64_t> Lookup::stream_count() {
-  std::uint64_t count = state_->index ? (*state_->index)->meta().streams : 0;
+  std::uint64_t count = state_->index ? (*state_->index)->meta().streams_at_mark : 0;
   for (const auto& generation : state_->generations())
     count += generation->view(generation->new_streams(), state_->bound.position).count();
   return count;

@@ -26,6 +26,11 @@ struct Lookup::State {
   std::span<const std::shared_ptr<const Generation>> generations() const {
     return std::span(*list).subspan(indexed);
   }
+  // Without the one that is being written, where the index has this term's part of it already.
+  std::span<const std::shared_ptr<const Generation>> generations(const TermRef& term) const;
+  // The generation that the index has a part of: the first of generations(). Nothing: there is
+  // none, or it is younger than the list.
+  const Generation* in_parts() const;
   Result<void> read(Index& from);
   Result<void> read_when_needed() { return unread != nullptr ? read(*unread) : Result<void>(); }
 };

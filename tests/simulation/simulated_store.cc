@@ -106,9 +106,10 @@ std::string SimulatedStore::open() {
   log_ = std::move(*log);
   if (indexes)
     if (auto why = open_index(); !why.empty()) return why;
-  tail_ =
-      std::make_unique<storage::TailIndex>(index_ ? index_->tail_begins() : storage::FrameMark{},
-                                           storage::TailOptions{.keeps_everything = !indexes});
+  tail_ = std::make_unique<storage::TailIndex>(
+      index_ ? index_->tail_begins() : storage::FrameMark{},
+      storage::TailOptions{.keeps_everything = !indexes,
+                           .first_end = index_ ? index_->first_end() : 0});
   if (auto ok = storage::replay_tail(*log_, *tail_); !ok) return ok.error().message;
   if (index_) {
     indexer_ = std::make_unique<storage::Indexer>(*index_, *tail_, *log_);

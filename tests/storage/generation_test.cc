@@ -71,25 +71,6 @@ TEST(Generation, SortsItsTermsByKindAndText) {
   EXPECT_EQ(all, "ccsasbsctT");
 }
 
-TEST(Generation, EstimatesThePagesOfItsTermsAndNoMoreThanThereAre) {
-  const auto of_streams = [](std::uint64_t streams, std::uint64_t version) {
-    auto generation = std::make_unique<Generation>(FrameMark{}, 16);
-    for (std::uint64_t i = 1; i <= streams; ++i)
-      generation->add(event_at(i, version, "s-" + std::to_string(i)));
-    return generation;
-  };
-  constexpr double kPage = 4096;
-  constexpr double kPostings = 10'000 * 4 * 4 * 1.5;  // the most that they add
-  constexpr IndexPages kSmall{.terms = 100, .chunks = 10, .seconds = 10};
-  constexpr IndexPages kLarge{.terms = 1'000'000, .chunks = 10, .seconds = 10};
-  const auto known = of_streams(10'000, 2);
-  EXPECT_NEAR(known->dirty_bytes(kSmall), 110 * kPage, 10 * kPage + kPostings);
-  EXPECT_NEAR(known->dirty_bytes(kLarge), 10'000 * kPage, 200 * kPage + kPostings);
-  const auto fresh = of_streams(10'000, 1);
-  EXPECT_GT(fresh->dirty_bytes({}), 10'000 * 120) << "new rows need pages of their own";
-  EXPECT_LT(known->dirty_bytes({}), 10'000 * 30);
-}
-
 TEST(Generation, PublishesTrackingWhenItsFrameEnds) {
   Generation generation(FrameMark{}, 16);
   generation.add_tracking("source", 5);

@@ -70,8 +70,8 @@ TEST(TailIndex, FreezesAtTheAgeOfAnIndexTransaction) {
   EXPECT_FALSE(tail.next_due());
 }
 
-TEST(TailIndex, FreezesWhenItsDirtyPagesReachTheBudget) {
-  TailIndex tail(FrameMark{}, {.dirty_bytes = 100'000});
+TEST(TailIndex, FreezesAGenerationThatHasItsBytes) {
+  TailIndex tail(FrameMark{}, {.generation_bytes = 100'000});
   std::uint64_t frame = 0;
   while (tail.oldest_frozen() == nullptr && frame < 1000) {
     ++frame;
@@ -85,8 +85,21 @@ TEST(TailIndex, FreezesWhenItsDirtyPagesReachTheBudget) {
   EXPECT_LT(frame, 1000);
 }
 
+TEST(TailIndex, EndsTheFirstGenerationWithTheFrameItIsTold) {
+  for (const bool keeps_everything : {false, true}) {
+    TailIndex tail(FrameMark{},
+                   {.keeps_everything = keeps_everything, .generation_bytes = 1, .first_end = 3});
+    for (std::uint64_t frame = 1; frame <= 4; ++frame) {
+      add_frame(tail, frame_of(frame, frame, 1));
+      tail.freeze_when_due({});
+      EXPECT_EQ(tail.generations()->size(), frame < 3 ? 1 : frame == 3 || keeps_everything ? 2 : 3);
+    }
+    EXPECT_EQ(tail.oldest_frozen()->end().frame_number, 3);
+  }
+}
+
 TEST(TailIndex, NeverFreezesWhatNothingOnDiskTakesOver) {
-  TailIndex tail(FrameMark{}, {.keeps_everything = true, .dirty_bytes = 1});
+  TailIndex tail(FrameMark{}, {.keeps_everything = true, .generation_bytes = 1});
   add_frame(tail, frame_of(1, 1, 10));
   tail.freeze_when_due({});
   tail.freeze_when_due(steady_clock::time_point{} + seconds(100));

@@ -20,20 +20,21 @@ struct OneStream {
   explicit OneStream(std::uint64_t count) {
     MetaRow meta;
     meta.next_term = 1;
-    Generation generation(FrameMark{}, 16);
+    auto generation = std::make_shared<Generation>(FrameMark{}, 16);
     for (std::uint64_t i = 1; i <= count; ++i) {
       positions.push_back(i * 3);
-      generation.add({.position = i * 3,
-                      .version = i,
-                      .stream = term(TermClass::kStream, "s"),
-                      .category = term(TermClass::kCategory, "s"),
-                      .type = term(TermClass::kType, "T")});
+      generation->add({.position = i * 3,
+                       .version = i,
+                       .stream = term(TermClass::kStream, "s"),
+                       .category = term(TermClass::kCategory, "s"),
+                       .type = term(TermClass::kType, "T")});
     }
-    generation.add_tracking("source", 5);
-    generation.add_epoch(Uuid{std::byte{1}});
-    generation.end_frame({.frame_number = 1, .last = count * 3, .epoch_id = Uuid{std::byte{1}}});
+    generation->add_tracking("source", 5);
+    generation->add_epoch(Uuid{std::byte{1}});
+    generation->end_frame({.frame_number = 1, .last = count * 3, .epoch_id = Uuid{std::byte{1}}});
     auto transaction = begin(Transaction::Kind::kWrite);
-    write_generation(transaction, generation, meta, kSeed, health).value();
+    GenerationCommit commit(generation, kSeed, health);
+    EXPECT_TRUE(commit.write(transaction, meta, std::size_t{1} << 30).value());
     transaction.commit().value();
   }
   Transaction begin(Transaction::Kind kind) {

@@ -16,7 +16,7 @@ struct IndexRebuild : ::testing::Test {
   IndexOptions impatient() const {
     auto options = store.options();
     options.replay_events_max = 10;
-    options.memory = 100'000;  // so that it takes several steps
+    options.generation_bytes = 100'000;  // so that it takes several steps
     return options;
   }
   // Steps until it is ready; how many there were.
@@ -53,6 +53,15 @@ TEST_F(IndexRebuild, MakesALookupWaitWhileTheLogIsFarAhead) {
   store.log.reopen();
   store.open();
   EXPECT_EQ(store.index->indexed().frame_number, store.history.last().frame_number);
+  store.expect_truth();
+}
+
+TEST_F(IndexRebuild, GoesOnAfterAPause) {
+  store.write(60);
+  store.open(impatient());
+  ASSERT_FALSE(store.index->rebuild_step(*store.log).value());
+  store.index->pause();
+  EXPECT_GT(rebuild(), 1);
   store.expect_truth();
 }
 

@@ -51,10 +51,10 @@ TEST(IndexRows, AreTheseBytes) {
             "90d28367ba20582d0900000000000000");
   EXPECT_EQ(hex(meta_key()), "6d657461");
   MetaRow meta;
-  meta.frame_number = 5;
+  meta.mark.frame_number = 5;
   seal(meta, kSeed);
   EXPECT_EQ(hex(bytes_of(meta).first(64)),
-            "ce291a7b7b7cde797364626964781a0a01000000000000000000000000000000"
+            "09df218dfea4bf127364626964781a0a02000000000000000000000000000000"
             "0000000000000000050000000000000000000000000000000000000000000000");
 }
 
@@ -116,6 +116,35 @@ TEST(IndexRows, DoNotPassWithAnyBitChangedOrUnderAnotherKey) {
       bytes[bit / 8] ^= std::byte{1} << (bit % 8);
     }
   }
+}
+
+TEST(IndexRows, TellWhichTermsAreAtTheNextMark) {
+  const auto is_at_next = [](const MetaRow& meta, std::string_view text) {
+    TermKey space;
+    return meta.is_at_next(term_key(TermClass::kStream, text, space));
+  };
+  MetaRow meta;
+  EXPECT_FALSE(is_at_next(meta, "")) << "it is between no marks";
+  EXPECT_EQ(meta.furthest().frame_number, 0);
+  meta.set_between({.frame_number = 9}, {});
+  EXPECT_FALSE(is_at_next(meta, "")) << "no row was written yet";
+  EXPECT_EQ(meta.furthest().frame_number, 9);
+  TermKey space;
+  const std::string longest(500, '\xff');
+  meta.set_between({.frame_number = 9}, term_key(TermClass::kStream, longest, space));
+  EXPECT_TRUE(is_at_next(meta, longest));
+  EXPECT_FALSE(meta.is_at_next(term_key(TermClass::kType, "", space)));
+  meta.set_between({.frame_number = 9}, term_key(TermClass::kStream, "order-1", space));
+  EXPECT_TRUE(is_at_next(meta, "order"));
+  EXPECT_TRUE(is_at_next(meta, "order-1"));
+  EXPECT_FALSE(is_at_next(meta, "order-10"));
+  EXPECT_FALSE(is_at_next(meta, "order-\xff")) << "bytes have no sign";
+  EXPECT_TRUE(meta.is_at_next(term_key(TermClass::kCategory, "z", space)));
+  meta.streams = 3;
+  meta.set_at(meta.next);
+  EXPECT_FALSE(meta.is_between_marks());
+  EXPECT_EQ(meta.mark.frame_number, 9);
+  EXPECT_EQ(meta.streams_at_mark, 3);
 }
 
 TEST(IndexRows, OfAnotherFormatAreNotRead) {

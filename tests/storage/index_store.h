@@ -16,12 +16,21 @@ namespace esdb::storage {
 struct IndexStore {
   explicit IndexStore(std::uint64_t seed) : history(seed) {}
 
-  IndexOptions options() const { return log.index_options(directory.path()); }
+  IndexOptions options() const {
+    auto options = log.index_options(directory.path());
+    if (dirty_bytes != 0) options.dirty_bytes = dirty_bytes;
+    return options;
+  }
   void open() { open(options()); }
-  void open(const IndexOptions& options) {
+  void open(const IndexOptions& options, Access access = Access::kReadWrite) {
     index.reset();
-    index = Index::open(options, *log).value();
-    tail = std::make_unique<TailIndex>(index->tail_begins());
+    index = (access == Access::kReadOnly ? Index::open_read_only(options, *log)
+                                         : Index::open(options, *log))
+                .value();
+    ASSERT_NE(index, nullptr);
+    tail = std::make_unique<TailIndex>(index->tail_begins(),
+                                       TailOptions{.keeps_everything = access == Access::kReadOnly,
+                                                   .first_end = index->first_end()});
     replay_tail(*log, *tail).value();
   }
   void write(std::size_t frames, std::size_t events_max = 40) {
@@ -31,14 +40,26 @@ struct IndexStore {
       if (tail) add_frame(*tail, frame);
     }
   }
+  // Writes so much, and commits it in so many transactions that others are to come.
+  void commit_begun(std::size_t frames, std::size_t transactions) {
+    commit();
+    write(frames);
+    tail->freeze();
+    for (std::size_t i = 0; i < transactions; ++i)
+      ASSERT_FALSE(index->commit(tail->oldest_frozen()).value());
+  }
   // Everything written so far goes into the index.
   void commit() {
     tail->freeze();
-    while (auto generation = tail->oldest_frozen()) {
-      index->commit(*generation).value();
-      tail->drop_oldest();
-    }
+    while (commit_part()) continue;
     tail->freeze_when_due({});
+  }
+  // One transaction; false: there was nothing to commit.
+  bool commit_part() {
+    const auto generation = tail->oldest_frozen();
+    if (generation == nullptr) return false;
+    if (index->commit(generation).value()) tail->drop_oldest();
+    return true;
   }
   void expect_truth() {
     auto lookup = Lookup::begin(*log, *tail, index.get()).value();
@@ -46,6 +67,7 @@ struct IndexStore {
     storage::expect_truth(lookup, history);
   }
 
+  std::size_t dirty_bytes = 0;  // of an index transaction; 0: as many as there may be
   fixtures::ScratchDirectory directory;
   WrittenLog log;
   TermHistory history;

@@ -24,24 +24,82 @@ LookupBound bound_of(const FrameMark& mark) {
 TEST(Index, AnswersWithTheGenerationsWhatAWalkOverTheHistoryAnswers) {
   const std::uint64_t seed = fixtures::seed();
   SCOPED_TRACE("seed " + std::to_string(seed));
-  IndexStore store(seed);
-  store.open();
-  auto& [directory, log, history, index, tail] = store;
-  for (int i = 0; i < 120; ++i) {
-    store.write(1, 20);
-    if (history.random(8) == 0) tail->freeze();
-    if (history.random(6) == 0 && tail->oldest_frozen()) {
-      index->commit(*tail->oldest_frozen()).value();
-      tail->drop_oldest();
+  for (const std::size_t dirty_bytes : {0, 2'000}) {
+    IndexStore store(seed);
+    store.dirty_bytes = dirty_bytes;
+    store.open();
+    auto& history = store.history;
+    std::size_t between = 0;
+    for (int i = 0; i < 200; ++i) {
+      store.write(1, 20);
+      if (history.random(8) == 0) store.tail->freeze();
+      if (history.random(6) == 0 || dirty_bytes != 0) store.commit_part();
+      if (history.random(20) != 0) continue;
+      // Up to a durable frame that may lie behind what the index holds by now.
+      const auto committed = to_mark(store.index->read().value()->meta().furthest());
+      between += committed.frame_number != store.index->indexed().frame_number;
+      const auto& durable = history.frames()[history.random(history.frames().size())].mark;
+      auto lookup = Lookup::begin(bound_of(durable), *store.tail, store.index.get()).value();
+      EXPECT_EQ(lookup.position(), std::max(durable.last, committed.last));
+      EXPECT_EQ(lookup.frame(), std::max(durable.frame_number, committed.frame_number));
+      expect_truth(lookup, history);
     }
-    if (history.random(20) != 0) continue;
-    // Up to a durable frame that may lie behind what the index holds by now.
-    const auto committed = index->indexed();
-    const auto& durable = history.frames()[history.random(history.frames().size())].mark;
-    auto lookup = Lookup::begin(bound_of(durable), *tail, index.get()).value();
-    EXPECT_EQ(lookup.position(), std::max(durable.last, committed.last));
-    EXPECT_EQ(lookup.frame(), std::max(durable.frame_number, committed.frame_number));
-    expect_truth(lookup, history);
+    EXPECT_EQ(between > 0, dirty_bytes != 0);
+  }
+}
+
+TEST(Index, GoesOnInTheMiddleOfAGenerationAfterARestart) {
+  IndexStore store(fixtures::seed());
+  store.dirty_bytes = 2'000;
+  store.open();
+  for (const std::size_t transactions : {1, 5, 20}) {
+    store.commit_begun(40, transactions);
+    const auto indexed = store.index->indexed();
+    const auto end = store.history.last();
+    store.write(10);
+    store.log.reopen();
+    for (const auto access : {Access::kReadOnly, Access::kReadWrite}) {
+      store.index.reset();
+      EXPECT_EQ(Index::claimed_frame(store.options(), end.epoch_id, access), end.frame_number);
+      store.open(store.options(), access);
+      EXPECT_EQ(store.index->indexed().frame_number, indexed.frame_number);
+      EXPECT_EQ(store.index->first_end(), end.frame_number);
+      store.expect_truth();
+    }
+  }
+  store.commit();
+  EXPECT_EQ(store.index->first_end(), 0);
+  store.expect_truth();
+}
+
+TEST(Index, IsBroughtUpInTheMiddleOfAGenerationWhereTheRestIsTooMuch) {
+  IndexStore store(fixtures::seed());
+  store.dirty_bytes = 2'000;
+  store.open();
+  store.commit_begun(40, 5);
+  store.write(20);
+  store.log.reopen();
+  auto options = store.options();
+  options.replay_events_max = 1;
+  store.open(options, Access::kReadWrite);
+  EXPECT_TRUE(store.index->needs_rebuild());
+  while (!store.index->rebuild_step(*store.log).value()) continue;
+  EXPECT_EQ(store.index->indexed().frame_number, store.history.last().frame_number);
+  store.expect_truth();
+}
+
+TEST(Index, RefusesALogThatHasLostWhatAPartOfAGenerationProvesDurable) {
+  IndexStore store(fixtures::seed());
+  store.dirty_bytes = 1;
+  store.open();
+  store.commit_begun(20, 1);
+  ASSERT_EQ(store.index->indexed().frame_number, 0);
+  store.index.reset();
+  WrittenLog empty;
+  for (const auto access : {Access::kReadOnly, Access::kReadWrite}) {
+    const auto opened = access == Access::kReadOnly ? Index::open_read_only(store.options(), *empty)
+                                                    : Index::open(store.options(), *empty);
+    EXPECT_EQ(opened.error().code, ErrorCode::kRefused);
   }
 }
 
@@ -74,7 +132,7 @@ TEST(Index, IsBuiltAnewFromTheLogWhenItIsGone) {
   store.expect_truth();
 }
 
-TEST(Index, HoldsTheSameRowsWhereverItsGenerationsEnded) {
+TEST(Index, HoldsTheSameRowsWhereverItsGenerationsAndTransactionsEnded) {
   const auto rows_of = [](const IndexStore& store) {
     std::string rows;
     auto environment =
@@ -96,11 +154,14 @@ TEST(Index, HoldsTheSameRowsWhereverItsGenerationsEnded) {
   }
   store.index.reset();
   const auto incremental = rows_of(store);
-  std::filesystem::remove_all(store.options().directory);
-  store.open();
-  store.commit();
-  store.index.reset();
-  EXPECT_TRUE(rows_of(store) == incremental);
+  for (const std::size_t dirty_bytes : {0, 20'000}) {
+    std::filesystem::remove_all(store.options().directory);
+    store.dirty_bytes = dirty_bytes;
+    store.open();
+    store.commit();
+    store.index.reset();
+    EXPECT_TRUE(rows_of(store) == incremental);
+  }
 }
 
 TEST(Index, IsDiscardedAfterAnOpenThatDidNotComeBack) {
@@ -179,10 +240,7 @@ TEST(Index, OpensReadOnlyWithoutWriting) {
     return names;
   };
   const auto before = files();
-  store.index = Index::open_read_only(store.options(), *store.log).value();
-  ASSERT_NE(store.index, nullptr);
-  store.tail = std::make_unique<TailIndex>(store.index->tail_begins());
-  replay_tail(*store.log, *store.tail).value();
+  store.open(store.options(), Access::kReadOnly);
   store.expect_truth();
   EXPECT_EQ(files(), before);
 
@@ -201,18 +259,17 @@ TEST(Index, OpensReadOnlyWithoutWriting) {
 
 TEST(Index, OpensAgainAfterAFailedCommitAndTakesTheSameGeneration) {
   IndexStore store(fixtures::seed());
+  store.dirty_bytes = 2'000;
   store.open();
   store.write(10);
-  store.commit();
-  store.write(10);
-  store.tail->freeze();
+  store.commit_begun(10, 2);
   // The disk refuses to grow beyond what the file has.
   const rlimit none{.rlim_cur = 1, .rlim_max = RLIM_INFINITY};
   rlimit before{};
   ::getrlimit(RLIMIT_FSIZE, &before);
   ::signal(SIGXFSZ, SIG_IGN);
   ::setrlimit(RLIMIT_FSIZE, &none);
-  const auto refused = store.index->commit(*store.tail->oldest_frozen());
+  const auto refused = store.index->commit(store.tail->oldest_frozen());
   ::setrlimit(RLIMIT_FSIZE, &before);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::kUnavailable) << refused.error().message;
