@@ -14,7 +14,7 @@
 namespace esdb::bench {
 namespace {
 
-constexpr std::uint64_t kCommitted = 250'000;  // events of a transaction of the index
+constexpr std::uint64_t kCommitted = 250'000;  // events that the index has to take
 
 AppendLoad single_appends() {
   return {.condition = Condition::kVersion, .amount = for_time(scaled(4 * kSecond))};

@@ -38,7 +38,8 @@ std::size_t inbox_bytes(std::size_t memory) { return memory / 32; }
 std::size_t tail_bytes(std::size_t memory) { return memory / 16 * 4; }
 // One is filled while the index takes the one before it.
 std::size_t generation_bytes(std::size_t memory) { return tail_bytes(memory) / 2; }
-std::size_t index_dirty_bytes(std::size_t memory) { return memory / 16 * 2; }
+// Another half share is for the lists of a generation that is written.
+std::size_t index_dirty_bytes(std::size_t memory) { return memory / 32 * 3; }
 std::size_t rebuild_bytes(std::size_t memory) { return memory / 16; }  // one of two generations
 
 std::unique_ptr<Io> make_io(const std::string& directory, const OpenOptions& options) {
@@ -419,7 +420,7 @@ void Engine::stop_indexing() {
   background_wake_.fire();
   if (indexing_.joinable()) indexing_.join();
   if (background_.joinable()) background_.join();
-  if (index_) index_->pause();
+  if (index_) index_->stop_reading();
   if (indexer_ && !index_->needs_rebuild() && !writer_->is_read_only()) {
     tail_->freeze();
     auto step = indexer_->step();

@@ -217,6 +217,8 @@ std::shared_ptr<const std::vector<const TermNode*>> Generation::sorted_terms() c
   if (sorted_ != nullptr) *sorted = *sorted_;
   const auto old = static_cast<std::ptrdiff_t>(sorted->size());
   std::vector<Slice> added;
+  if (newest != nullptr)
+    added.reserve(newest->sequence + std::size_t{1} - static_cast<std::size_t>(old));
   for (const TermNode* node = newest; node != sorted_up_to_; node = node->older)
     added.push_back({.node = node});
   sort_from(0, added);

@@ -76,7 +76,7 @@ class TailIndex {
   // `log_bytes`: that the frame takes in the log.
   void end_frame(const FrameMark& mark, std::size_t log_bytes = 0);
   // Freezes the newest generation behind the last ended frame when it is full or old enough for the
-  // index (250,000 events, 2 s, or the bytes it may have).
+  // index (kGenerationEventsMax, kGenerationAgeMax, or the bytes it may have).
   void freeze_when_due(std::chrono::steady_clock::time_point now);
   void freeze();  // whatever it holds, when it holds anything
   // The same where the indexer has nothing to do: appends wait for room, and the frame has ended.

@@ -1,9 +1,9 @@
 // The index on disk: LMDB, derived from the log, deletable at any time.
 //
 // It may cost time, never a wrong answer: rows and chunks carry checksums, a term stands a second
-// time under a seeded hash in another tree (absent means absent in both), a walk finds exactly the
-// row's count, and every hit is checked against its record by whoever reads it. LMDB itself detects
-// no damage.
+// time under a seeded hash in another tree (absent means absent in both, where it is not just being
+// written), a walk finds exactly the row's count, and every hit is checked against its record by
+// whoever reads it. LMDB itself detects no damage.
 //
 //   <store>/index/data.mdb, lock.mdb   the environment
 //   <store>/index/opening              there while it is opened: a left-over discards the index
@@ -102,8 +102,8 @@ class Index {
   // rebuild_step() does a slice of it and says whether it is finished, so that a simulator can
   // drive it.
   Result<bool> rebuild_step(const Log& log);
-  // Until its next step a rebuild does not read the log.
-  void pause();
+  // A rebuild reads no further ahead: before the log is closed.
+  void stop_reading();
 
   // ---- any thread
   bool needs_rebuild() const;

@@ -13,6 +13,7 @@ namespace {
 // Pages of a tree that is filled in no order are two thirds full.
 constexpr double kFillShare = 1.5;
 constexpr double kSecondBytes = 40;
+constexpr double kRowBytes = 16;  // the least by which a row grows, or is
 constexpr std::size_t kPrefetched = 8;
 
 // Of the pages that so many rows make dirty, anywhere in a tree of so many, for each of them.
@@ -22,25 +23,19 @@ double dirty_bytes_each(std::uint64_t pages, std::size_t rows) {
   return all * (1 - std::exp(-each / all)) / each * kPageBytes;
 }
 
-std::uint64_t& counter_of(const TermNode& node, MetaRow& meta) {
-  switch (node.kind) {
-    case TermClass::kStream:
-      return is_system(node.text()) ? meta.system_streams : meta.streams;
-    case TermClass::kCategory:
-      return is_system(node.text()) ? meta.system_categories : meta.categories;
-    case TermClass::kType:
-      return meta.types;
-    case TermClass::kTag:
-      break;
-  }
-  return meta.tags;
-}
-
 Bytes key_of(const TermNode& node, TermKey& space) {
   return term_key(node.kind, node.text(), space);
 }
 
 }  // namespace
+
+std::size_t terms_at_next(const MetaRow& meta, const std::vector<const TermNode*>& sorted) {
+  const auto behind =
+      std::ranges::partition_point(sorted, [&meta, space = TermKey{}](const auto* node) mutable {
+        return meta.is_at_next(key_of(*node, space));
+      });
+  return static_cast<std::size_t>(behind - sorted.begin());
+}
 
 GenerationCommit::GenerationCommit(std::shared_ptr<const Generation> generation, std::uint64_t seed,
                                    IndexHealth& health)
@@ -58,6 +53,7 @@ std::size_t GenerationCommit::room(std::size_t dirty_bytes) const {
 
 Result<bool> GenerationCommit::write(Transaction& transaction, MetaRow& meta,
                                      std::size_t dirty_bytes) {
+  ESDB_CHECK(dirty_bytes > 0);
   dirty_ = 0;
   dirty_max_ = static_cast<double>(dirty_bytes);
   if (!begun_)
@@ -83,12 +79,8 @@ Result<void> GenerationCommit::begin(Transaction& transaction, MetaRow& meta) {
   ESDB_CHECK(!meta.is_between_marks() || meta.next.frame_number == generation_->end().frame_number);
   begun_ = true;
   if (auto ok = number_new_terms(transaction, meta); !ok) return ok;
-  const auto behind =
-      std::ranges::partition_point(terms_, [&meta, space = TermKey{}](const auto* node) mutable {
-        return meta.is_at_next(key_of(*node, space));
-      });
-  next_term_ = static_cast<std::size_t>(behind - terms_.begin());
-  if (auto ok = estimate(transaction); !ok) return failed(ok.error());
+  next_term_ = terms_at_next(meta, terms_);
+  if (auto ok = estimate(transaction, meta); !ok) return failed(ok.error());
   return write_epochs(transaction, meta);
 }
 
@@ -98,11 +90,18 @@ void GenerationCommit::prefetch_behind(std::size_t at) const {
   if (at + kPrefetched < terms_.size()) __builtin_prefetch(terms_[at + kPrefetched]->text_begin);
 }
 
-LmdbResult<void> GenerationCommit::estimate(const Transaction& transaction) {
+// Rows of a kind are taken to lie anywhere among those of their kind: tags and streams may be quite
+// different, old and widely scattered the ones, new and all in one place the others.
+LmdbResult<void> GenerationCommit::estimate(const Transaction& transaction, const MetaRow& meta) {
   const auto terms = transaction.pages(Tree::kTerms), seconds = transaction.pages(Tree::kSeconds);
   if (!terms) return std::unexpected(terms.error());
   if (!seconds) return std::unexpected(seconds.error());
-  dirty_of_term_ = dirty_bytes_each(*terms, terms_.size());
+  const auto all = meta.streams + meta.categories + meta.types + meta.tags;
+  std::map<TermClass, std::size_t> here;
+  for (const TermNode* node : terms_) ++here[node->kind];
+  for (const auto& [kind, count] : here)
+    dirty_of_term_[kind] =
+        all == 0 ? 0 : dirty_bytes_each(*terms * std::as_const(meta).rows(kind) / all, count);
   dirty_of_second_ = dirty_bytes_each(*seconds, seconds_.size()) + kSecondBytes * kFillShare;
   return {};
 }
@@ -186,7 +185,7 @@ Result<void> GenerationCommit::write_terms(Transaction& transaction, MetaRow& me
     const TermNode& node = *terms_[next_term_];
     auto ok = numbers_[node.sequence] != 0 ? add_term(*cursor, node, meta) : extend(*cursor, node);
     if (!ok) return ok;
-    dirty_ += dirty_of_term_;
+    dirty_ += kRowBytes + dirty_of_term_[node.kind];
   }
   return write_chunks(transaction);
 }
@@ -203,7 +202,7 @@ Result<void> GenerationCommit::add_term(TreeCursor& cursor, const TermNode& node
   if (!inserted) return failed(inserted.error());
   if (!*inserted) return damaged("a row too many: " + std::string(node.text()));
   dirty_ += static_cast<double>(key.size() + value_.size()) * kFillShare;
-  ++counter_of(node, meta);
+  ++meta.rows(node.kind, is_system(node.text()));
   return {};
 }
 

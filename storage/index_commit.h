@@ -17,6 +17,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -28,6 +29,9 @@
 #include "storage/index_rows.h"
 
 namespace esdb::storage {
+
+// How many of a generation's sorted terms are at the next mark: these are the first.
+std::size_t terms_at_next(const MetaRow& meta, const std::vector<const TermNode*>& sorted);
 
 class GenerationCommit {
  public:
@@ -63,7 +67,7 @@ class GenerationCommit {
   Result<void> finish(Transaction& transaction, MetaRow& meta);
 
   bool has_room() const { return dirty_ < dirty_max_; }
-  LmdbResult<void> estimate(const Transaction& transaction);
+  LmdbResult<void> estimate(const Transaction& transaction, const MetaRow& meta);
   void prefetch_behind(std::size_t at) const;
   Result<void> checked(const LmdbResult<void>& result);
   std::unexpected<Error> failed(LmdbError error);
@@ -83,7 +87,8 @@ class GenerationCommit {
   std::size_t next_term_ = 0;
 
   // Bytes of pages that an entry makes dirty, its own apart: neighbours share them.
-  double dirty_of_term_ = 0, dirty_of_second_ = 0;
+  std::map<TermClass, double> dirty_of_term_;
+  double dirty_of_second_ = 0;
 
   // Of one transaction.
   double dirty_ = 0, dirty_max_ = 0;  // bytes of pages

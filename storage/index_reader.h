@@ -1,7 +1,8 @@
 // Reading the index on disk: one LMDB transaction, with every row checked.
 //
-// Absent means absent in both trees; a chunk that the row counts is there and full; lists ascend.
-// Whatever is not so is damage: it is remembered (index_health.h), and the answer is an error.
+// Absent means absent in both trees, up to the mark; a chunk that the row counts is there and full;
+// lists ascend. Whatever is not so is damage: it is remembered (index_health.h), and the answer is
+// an error.
 //
 // Threads: one.
 // Errors:  kUnavailable once damage was found, kOverloaded when too many read at once.
@@ -27,7 +28,7 @@ class IndexReader {
                                    std::uint64_t seed);
 
   const MetaRow& meta() const { return meta_; }
-  // False: no event has it.
+  // False: no event has it that the index holds.
   Result<bool> find(TermClass kind, std::string_view text, TermRow& row) const;
   Result<std::optional<std::uint64_t>> tracked(std::string_view source) const;
   Result<bool> has_epoch(const Uuid& epoch_id) const;

@@ -1,5 +1,6 @@
 // The part of Index that writes it anew, or on, from the log.
 #include <algorithm>
+#include <bit>
 #include <system_error>
 #include <utility>
 
@@ -111,6 +112,7 @@ void Index::State::begin_again() {
   }
   changed.notify_all();
   writing.reset();
+  replayed.reset();
   ahead.reset();
   building.reset();
   health.forget();
@@ -164,21 +166,22 @@ Result<bool> Index::rebuild_step(const Log& log) {
   if (state.meta.mark.frame_number == state.target.frame_number) return finish_rebuild();
   Environment& to = state.building ? *state.building : *state.environment;
 
-  auto generation = state.take_next(log);
-  if (!generation) {
-    if (generation.error().code == ErrorCode::kCorrupt) state.set_failure(generation.error());
-    return std::unexpected(generation.error());
-  }
-  state.set_failure({});
-  state.read_ahead(log, **generation);
-  for (bool is_all = false; !is_all;) {
-    auto committed = state.commit_to(to, *generation);
-    if (!committed) {
-      // An environment whose commit failed is not written to again.
-      if (committed.error().code != ErrorCode::kDiskFull) state.close_environments();
-      return committed;
+  if (state.replayed == nullptr) {
+    auto next = state.take_next(log);
+    if (!next) {
+      if (next.error().code == ErrorCode::kCorrupt) state.set_failure(next.error());
+      return std::unexpected(next.error());
     }
-    is_all = *committed;
+    state.replayed = *std::move(next);
+    state.set_failure({});
+    state.read_ahead(log, *state.replayed);
+  }
+  auto is_all = state.commit_to(to, state.replayed);
+  if (!is_all || *is_all) state.replayed.reset();
+  if (!is_all) {
+    // An environment whose commit failed is not written to again.
+    if (is_all.error().code != ErrorCode::kDiskFull) state.close_environments();
+    return is_all;
   }
   if (state.meta.mark.frame_number != state.target.frame_number) return false;
   return finish_rebuild();
@@ -200,10 +203,11 @@ Result<std::shared_ptr<const Generation>> Index::State::take_next(const Log& log
 void Index::State::read_ahead(const Log& log, const Generation& generation) {
   const auto end = target.frame_number;
   if (generation.end().frame_number == end) return;
-  GenerationAhead::Read read([&log, mark = generation.end(), end, bytes = options.generation_bytes,
-                              slots = generation.table_slots()](const std::stop_token& stop) {
-    return read_generation(log, mark, slots, end, bytes, stop);
-  });
+  GenerationAhead::Read read(
+      [&log, mark = generation.end(), end, bytes = options.generation_bytes,
+       slots = std::bit_ceil(generation.term_count() * 2 + 2)](const std::stop_token& stop) {
+        return read_generation(log, mark, slots, end, bytes, stop);
+      });
   try {
     ahead = std::make_unique<GenerationAhead>(std::move(read));
   } catch (const std::system_error&) {
@@ -211,7 +215,7 @@ void Index::State::read_ahead(const Log& log, const Generation& generation) {
   }
 }
 
-void Index::pause() { state_->ahead.reset(); }
+void Index::stop_reading() { state_->ahead.reset(); }
 
 Result<bool> Index::finish_rebuild() {
   State& state = *state_;

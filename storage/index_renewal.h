@@ -26,8 +26,8 @@ struct RenewalProgress {
 
 struct RenewalOptions {
   std::function<void(const RenewalProgress&)> progress{};  // after each transaction
-  // Bytes for a part of the log's terms, and again for a transaction's dirty pages; 0: the index's
-  // own choice.
+  // Bytes for a part of the log's terms, of which there are two, and for a transaction's dirty
+  // pages; 0: the index's own choice.
   std::size_t memory = 0;
   std::function<void(std::string_view)> log{};
 };

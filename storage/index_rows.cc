@@ -56,6 +56,22 @@ MarkRow to_row(const FrameMark& mark) {
           .committed = mark.committed.time_since_epoch().count()};
 }
 
+std::uint64_t& MetaRow::rows(TermClass kind, bool of_system) {
+  switch (kind) {
+    case TermClass::kStream:
+      return of_system ? system_streams : streams;
+    case TermClass::kCategory:
+      return of_system ? system_categories : categories;
+    case TermClass::kType:
+      return types;
+    case TermClass::kTag:
+      break;
+  }
+  return tags;
+}
+
+std::uint64_t MetaRow::rows(TermClass kind) const { return MetaRow(*this).rows(kind, false); }
+
 bool MetaRow::is_at_next(Bytes term_key) const {
   return is_between_marks() && !std::ranges::lexicographical_compare(key(), term_key);
 }

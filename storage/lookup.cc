@@ -104,7 +104,10 @@ Result<Lookup> Lookup::begin(const LookupBound& bound, const TailIndex& tail, In
     // What the index holds is durable, whatever was when the bound was loaded. What it holds a part
     // of must be in the list as a whole: where the index is ahead of that, both are taken again.
     const MetaRow& meta = (*state->index)->meta();
-    if (meta.is_between_marks() && state->in_parts() == nullptr) continue;
+    if (meta.is_between_marks() && state->in_parts() == nullptr) {
+      state->index.reset();  // nobody waits for the index with a transaction of it in hand
+      continue;
+    }
     const MarkRow& furthest = meta.furthest();
     state->bound.frame = std::max(state->bound.frame, furthest.frame_number);
     state->bound.position = std::max(state->bound.position, Position{furthest.last_position});

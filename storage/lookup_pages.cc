@@ -3,6 +3,7 @@
 #include <map>
 #include <string>
 
+#include "storage/index_commit.h"
 #include "storage/lookup.h"
 #include "storage/lookup_state.h"
 
@@ -22,13 +23,7 @@ struct TermCursor {
     return node->kind == kind && node->text().starts_with(prefix) ? node : nullptr;
   }
   // Behind the terms whose part of the generation is in the index.
-  void skip_at_next(const MetaRow& meta) {
-    const auto behind = std::partition_point(
-        terms->begin(), terms->end(), [&meta, space = TermKey{}](const TermNode* node) mutable {
-          return meta.is_at_next(term_key(node->kind, node->text(), space));
-        });
-    at = std::max(at, static_cast<std::size_t>(behind - terms->begin()));
-  }
+  void skip_at_next(const MetaRow& meta) { at = std::max(at, terms_at_next(meta, *terms)); }
 };
 
 TermCursor cursor_behind(const Generation& generation, TermClass kind, std::string_view prefix,
@@ -74,21 +69,6 @@ void add_to(Lookup::Row& row, TermCursor& cursor, TermClass kind, std::string_vi
 }
 
 constexpr std::string_view kBehindSystem = "%";  // the byte behind `$`
-
-// Terms of the kind in the index, the system's names not counted.
-std::uint64_t rows_of(TermClass kind, const MetaRow& meta) {
-  switch (kind) {
-    case TermClass::kStream:
-      return meta.streams;
-    case TermClass::kCategory:
-      return meta.categories;
-    case TermClass::kType:
-      return meta.types;
-    case TermClass::kTag:
-      break;
-  }
-  return meta.tags;
-}
 
 bool hidden(TermClass kind, std::string_view text, std::string_view prefix) {
   const bool names_streams = kind == TermClass::kStream || kind == TermClass::kCategory;
@@ -152,7 +132,7 @@ Result<Lookup::Page> Lookup::page(TermClass kind, std::string_view prefix, std::
     if (!ok) return std::unexpected(ok.error());
   }
   // A whole list must have as many as were ever written.
-  if (indexed && from.empty() && rows != rows_of(kind, (*state_->index)->meta()))
+  if (indexed && from.empty() && rows != (*state_->index)->meta().rows(kind))
     return (*state_->index)->damaged("terms are missing");
   return page;
 }

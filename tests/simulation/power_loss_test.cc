@@ -100,6 +100,8 @@ TEST(PowerLoss, LosesNothingInLongLives) {
   }
 }
 
+constexpr std::size_t kFewEntries = 500;  // bytes that a transaction of the index writes
+
 // The log and the index are cut at the same moment, each in its own way.
 TEST(PowerLoss, LeavesAnIndexThatTellsTheTruthBesideAnyLog) {
   if (!std::filesystem::exists("/dev/shm"))
@@ -118,10 +120,13 @@ TEST(PowerLoss, LeavesAnIndexThatTellsTheTruthBesideAnyLog) {
       std::mt19937_64 random(seed);
       std::vector<Step> workload;
       for (int i = 0; i < 40; ++i) workload.push_back(static_cast<Step>(random() % kStepKinds));
-      CrashRun run(options, seed);
-      ASSERT_EQ(run.run(workload), "")
-          << machine.name << ", seed " << seed << ": " << to_string(workload);
-      figures += run.figures();
+      for (const std::size_t dirty_bytes : {storage::IndexOptions{}.dirty_bytes, kFewEntries}) {
+        options.store.index_dirty_bytes = dirty_bytes;
+        CrashRun run(options, seed);
+        ASSERT_EQ(run.run(workload), "") << machine.name << ", seed " << seed << ", " << dirty_bytes
+                                         << " bytes: " << to_string(workload);
+        figures += run.figures();
+      }
     }
     tell(std::string("with an index, ") + machine.name, figures);
   }

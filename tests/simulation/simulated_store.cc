@@ -139,6 +139,7 @@ std::string SimulatedStore::open_index() {
   auto index = storage::Index::open({.directory = options_.directory + "/index",
                                      .store_id = log_->store_id(),
                                      .seed = log_->seed(),
+                                     .dirty_bytes = options_.index_dirty_bytes,
                                      .replay_events_max = kReplayEventsMax},
                                     *log_);
   if (!index) return index.error().message;

@@ -61,6 +61,7 @@ class SimulatedStore {
     std::size_t write_unit = 0;
     // Of the index; empty: there is none, and the tail index holds everything.
     std::string directory{};
+    std::size_t index_dirty_bytes = storage::IndexOptions{}.dirty_bytes;
   };
   SimulatedStore(SimulatedIo& io, const Options& options) : io_(io), options_(options) {}
   ~SimulatedStore();

@@ -55,7 +55,7 @@ TEST(TailIndex, TellsTheLastEventAboveAPositionThatCarriesATerm) {
   EXPECT_EQ(tail.last_above(term(TermClass::kType, "T"), Position{0}), Position{5});
 }
 
-TEST(TailIndex, FreezesAtTheAgeOfAnIndexTransaction) {
+TEST(TailIndex, FreezesAGenerationThatHasItsAge) {
   TailIndex tail{FrameMark{}};
   const steady_clock::time_point start{};
   tail.freeze_when_due(start);

@@ -5,7 +5,9 @@
 #include <filesystem>
 
 #include "storage/index_environment.h"
+#include "storage/index_reader.h"
 #include "storage/index_rows.h"
+#include "tests/fixtures/file_size_limit.h"
 #include "tests/fixtures/test_run.h"
 #include "tests/storage/index_store.h"
 
@@ -56,13 +58,46 @@ TEST_F(IndexRebuild, MakesALookupWaitWhileTheLogIsFarAhead) {
   store.expect_truth();
 }
 
-TEST_F(IndexRebuild, GoesOnAfterAPause) {
+TEST_F(IndexRebuild, GoesOnAfterItStoppedReading) {
   store.write(60);
   store.open(impatient());
   ASSERT_FALSE(store.index->rebuild_step(*store.log).value());
-  store.index->pause();
+  store.index->stop_reading();
   EXPECT_GT(rebuild(), 1);
   store.expect_truth();
+}
+
+TEST_F(IndexRebuild, GoesOnAfterATransactionThatFailedInTheMiddleOfAGeneration) {
+  for (const bool in_place : {false, true}) {
+    SCOPED_TRACE(in_place);
+    store.write(40);
+    if (in_place) store.commit();
+    store.write(60);
+    store.dirty_bytes = 2'000;
+    store.open(impatient());
+    for (int i = 0; i < 3; ++i) ASSERT_FALSE(store.index->rebuild_step(*store.log).value());
+    {
+      const fixtures::FileSizeLimit none(1);
+      ASSERT_FALSE(store.index->rebuild_step(*store.log));
+    }
+    EXPECT_GT(rebuild(), 3);
+    store.expect_truth();
+    store.dirty_bytes = 0;
+  }
+}
+
+TEST_F(IndexRebuild, FollowsDamageBetweenTwoMarks) {
+  store.dirty_bytes = 2'000;
+  store.open();
+  for (const std::size_t frames : {30, 20}) {
+    store.commit_begun(frames, 3);
+    EXPECT_FALSE(store.index->read().value()->damaged("a row").error().message.empty());
+    EXPECT_FALSE(store.index->commit(store.tail->oldest_frozen()));
+    while (!store.index->rebuild_step(*store.log).value()) continue;
+    store.expect_truth();
+    store.commit();
+    store.expect_truth();
+  }
 }
 
 TEST_F(IndexRebuild, GoesOnInPlaceWhereThereIsAnIndex) {

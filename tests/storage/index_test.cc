@@ -2,8 +2,6 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <signal.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -11,6 +9,7 @@
 
 #include "storage/index_environment.h"
 #include "storage/index_reader.h"
+#include "tests/fixtures/file_size_limit.h"
 #include "tests/fixtures/test_run.h"
 #include "tests/storage/index_store.h"
 
@@ -263,14 +262,10 @@ TEST(Index, OpensAgainAfterAFailedCommitAndTakesTheSameGeneration) {
   store.open();
   store.write(10);
   store.commit_begun(10, 2);
-  // The disk refuses to grow beyond what the file has.
-  const rlimit none{.rlim_cur = 1, .rlim_max = RLIM_INFINITY};
-  rlimit before{};
-  ::getrlimit(RLIMIT_FSIZE, &before);
-  ::signal(SIGXFSZ, SIG_IGN);
-  ::setrlimit(RLIMIT_FSIZE, &none);
-  const auto refused = store.index->commit(store.tail->oldest_frozen());
-  ::setrlimit(RLIMIT_FSIZE, &before);
+  const auto refused = [&] {
+    const fixtures::FileSizeLimit none(1);
+    return store.index->commit(store.tail->oldest_frozen());
+  }();
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::kUnavailable) << refused.error().message;
   store.expect_truth();

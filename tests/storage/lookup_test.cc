@@ -62,11 +62,15 @@ TEST(Lookup, HoldsWhatWasDroppedWhileItLives) {
   EXPECT_EQ(lookup.head(term(TermClass::kStream, "a-1")).value().count, 1);
 }
 
-// One thread writes, one moves generations into the index, one looks up what is durable. Event n is
+// One thread writes, one moves generations into the index, in one transaction or in many, one looks
+// up what is durable. Event n is
 // the only one with the tag "n", and all have the type "T".
-TEST(Lookup, FindsEverythingWhileGenerationsMoveIntoTheIndex) {
+class LookupBesideTheIndexer : public ::testing::TestWithParam<std::size_t> {};
+
+TEST_P(LookupBesideTheIndexer, FindsEverythingWhileGenerationsMoveIntoTheIndex) {
   constexpr std::uint64_t kFrames = 400, kEventsPerFrame = 10;
   IndexStore store(1);
+  store.dirty_bytes = GetParam();
   store.open();
   TailIndex& tail = *store.tail;
   std::atomic<std::uint64_t> durable{0};
@@ -119,6 +123,8 @@ TEST(Lookup, FindsEverythingWhileGenerationsMoveIntoTheIndex) {
   writer.join();
   indexer.join();
 }
+
+INSTANTIATE_TEST_SUITE_P(Dirty, LookupBesideTheIndexer, ::testing::Values(0, 20'000));
 
 }  // namespace
 }  // namespace esdb::storage
