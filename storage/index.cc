@@ -182,7 +182,7 @@ Result<bool> Index::commit(const std::shared_ptr<const Generation>& generation) 
 Result<bool> Index::State::commit_to(Environment& to,
                                      const std::shared_ptr<const Generation>& generation) {
   if (!writing) writing.emplace(generation, options.seed, health);
-  ESDB_CHECK(&writing->generation() == generation.get());
+  ESDB_CHECK(writing->generation() == generation);
   auto is_all = write_to(to, *writing);
   if (!is_all || *is_all) writing.reset();
   if (!is_all || !*is_all) return is_all;

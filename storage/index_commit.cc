@@ -101,7 +101,7 @@ LmdbResult<void> GenerationCommit::estimate(const Transaction& transaction, cons
   for (const TermNode* node : terms_) ++here[node->kind];
   for (const auto& [kind, count] : here)
     dirty_of_term_[kind] =
-        all == 0 ? 0 : dirty_bytes_each(*terms * std::as_const(meta).rows(kind) / all, count);
+        all == 0 ? 0 : dirty_bytes_each(*terms * meta.*MetaRow::rows_of(kind) / all, count);
   dirty_of_second_ = dirty_bytes_each(*seconds, seconds_.size()) + kSecondBytes * kFillShare;
   return {};
 }
@@ -202,7 +202,7 @@ Result<void> GenerationCommit::add_term(TreeCursor& cursor, const TermNode& node
   if (!inserted) return failed(inserted.error());
   if (!*inserted) return damaged("a row too many: " + std::string(node.text()));
   dirty_ += static_cast<double>(key.size() + value_.size()) * kFillShare;
-  ++meta.rows(node.kind, is_system(node.text()));
+  ++(meta.*MetaRow::rows_of(node.kind, is_system(node.text())));
   return {};
 }
 

@@ -38,7 +38,7 @@ class GenerationCommit {
   GenerationCommit(std::shared_ptr<const Generation> generation, std::uint64_t seed,
                    IndexHealth& health);
 
-  const Generation& generation() const { return *generation_; }
+  const std::shared_ptr<const Generation>& generation() const { return generation_; }
   // The most that a transaction of it takes in the file.
   std::size_t room(std::size_t dirty_bytes) const;
   // Writes what `dirty_bytes` of pages allow, by an estimate, and the meta row, which it brings up

@@ -112,7 +112,6 @@ void Index::State::begin_again() {
   }
   changed.notify_all();
   writing.reset();
-  replayed.reset();
   ahead.reset();
   building.reset();
   health.forget();
@@ -166,18 +165,20 @@ Result<bool> Index::rebuild_step(const Log& log) {
   if (state.meta.mark.frame_number == state.target.frame_number) return finish_rebuild();
   Environment& to = state.building ? *state.building : *state.environment;
 
-  if (state.replayed == nullptr) {
+  std::shared_ptr<const Generation> generation;
+  if (state.writing) {
+    generation = state.writing->generation();
+  } else {
     auto next = state.take_next(log);
     if (!next) {
       if (next.error().code == ErrorCode::kCorrupt) state.set_failure(next.error());
       return std::unexpected(next.error());
     }
-    state.replayed = *std::move(next);
+    generation = *std::move(next);
     state.set_failure({});
-    state.read_ahead(log, *state.replayed);
+    state.read_ahead(log, *generation);
   }
-  auto is_all = state.commit_to(to, state.replayed);
-  if (!is_all || *is_all) state.replayed.reset();
+  auto is_all = state.commit_to(to, generation);
   if (!is_all) {
     // An environment whose commit failed is not written to again.
     if (is_all.error().code != ErrorCode::kDiskFull) state.close_environments();

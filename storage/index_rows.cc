@@ -56,21 +56,19 @@ MarkRow to_row(const FrameMark& mark) {
           .committed = mark.committed.time_since_epoch().count()};
 }
 
-std::uint64_t& MetaRow::rows(TermClass kind, bool of_system) {
+std::uint64_t MetaRow::*MetaRow::rows_of(TermClass kind, bool system) {
   switch (kind) {
     case TermClass::kStream:
-      return of_system ? system_streams : streams;
+      return system ? &MetaRow::system_streams : &MetaRow::streams;
     case TermClass::kCategory:
-      return of_system ? system_categories : categories;
+      return system ? &MetaRow::system_categories : &MetaRow::categories;
     case TermClass::kType:
-      return types;
+      return &MetaRow::types;
     case TermClass::kTag:
       break;
   }
-  return tags;
+  return &MetaRow::tags;
 }
-
-std::uint64_t MetaRow::rows(TermClass kind) const { return MetaRow(*this).rows(kind, false); }
 
 bool MetaRow::is_at_next(Bytes term_key) const {
   return is_between_marks() && !std::ranges::lexicographical_compare(key(), term_key);

@@ -76,9 +76,9 @@ struct MetaRow {
   std::uint64_t key_bytes{};
   std::array<std::byte, 504> key_space{};
 
-  // The system's are told apart where they are named so: among streams and categories.
-  std::uint64_t& rows(TermClass kind, bool of_system);
-  std::uint64_t rows(TermClass kind) const;
+  // The counter of a kind's rows. The system's have their own where they are named so: among
+  // streams and categories.
+  static std::uint64_t MetaRow::*rows_of(TermClass kind, bool system = false);
   bool is_between_marks() const { return next.frame_number != 0; }
   Bytes key() const { return Bytes(key_space).first(key_bytes); }
   bool is_at_next(Bytes term_key) const;

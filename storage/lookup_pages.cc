@@ -132,7 +132,7 @@ Result<Lookup::Page> Lookup::page(TermClass kind, std::string_view prefix, std::
     if (!ok) return std::unexpected(ok.error());
   }
   // A whole list must have as many as were ever written.
-  if (indexed && from.empty() && rows != (*state_->index)->meta().rows(kind))
+  if (indexed && from.empty() && rows != (*state_->index)->meta().*MetaRow::rows_of(kind))
     return (*state_->index)->damaged("terms are missing");
   return page;
 }

@@ -12,6 +12,7 @@
 #include "esdb/query.h"
 #include "storage/index_reader.h"
 #include "tests/fixtures/scratch_directory.h"
+#include "tests/storage/every_row.h"
 
 namespace esdb::storage {
 namespace {
@@ -51,20 +52,10 @@ struct CommittedIndex {
     GenerationCommit commit(ending, kSeed, health);
     return write(commit, kPlenty);
   }
-  // Every row there is, as bytes; without the meta row.
-  std::map<std::pair<int, std::string>, std::string> rows() const {
-    std::map<std::pair<int, std::string>, std::string> all;
-    const auto text = [](Bytes bytes) {
-      return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    };
-    auto transaction = Transaction::begin(*environment, Transaction::Kind::kRead).value();
-    for (const auto tree :
-         {Tree::kTerms, Tree::kChunks, Tree::kSeconds, Tree::kTracking, Tree::kEpochs}) {
-      auto cursor = transaction.cursor(tree).value();
-      for (bool found = cursor.first().value(); found; found = cursor.next().value())
-        all[{static_cast<int>(tree), text(cursor.key())}] = text(cursor.value());
-    }
-    return all;
+  // All but the meta row.
+  Rows rows() const {
+    return every_row(*environment,
+                     {Tree::kTerms, Tree::kChunks, Tree::kSeconds, Tree::kTracking, Tree::kEpochs});
   }
   TermRow row_of(TermClass kind, std::string_view text) {
     const auto reader = IndexReader::begin(*environment, health, kSeed).value();

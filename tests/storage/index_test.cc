@@ -11,6 +11,7 @@
 #include "storage/index_reader.h"
 #include "tests/fixtures/file_size_limit.h"
 #include "tests/fixtures/test_run.h"
+#include "tests/storage/every_row.h"
 #include "tests/storage/index_store.h"
 
 namespace esdb::storage {
@@ -133,17 +134,9 @@ TEST(Index, IsBuiltAnewFromTheLogWhenItIsGone) {
 
 TEST(Index, HoldsTheSameRowsWhereverItsGenerationsAndTransactionsEnded) {
   const auto rows_of = [](const IndexStore& store) {
-    std::string rows;
-    auto environment =
+    const auto environment =
         Environment::open(store.options().directory, Environment::Mode::kReadOnly).value();
-    auto transaction = Transaction::begin(*environment, Transaction::Kind::kRead).value();
-    for (const auto tree : {Tree::kTerms, Tree::kChunks, Tree::kSeconds, Tree::kTracking}) {
-      auto cursor = transaction.cursor(tree).value();
-      for (bool found = cursor.first().value(); found; found = cursor.next().value())
-        for (const auto bytes : {cursor.key(), cursor.value()})
-          rows.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    }
-    return rows;
+    return every_row(*environment, {Tree::kTerms, Tree::kChunks, Tree::kSeconds, Tree::kTracking});
   };
   IndexStore store(fixtures::seed());
   store.open();
