@@ -59,29 +59,12 @@ void judge_stream_check(std::size_t index, const Request& request, const TailInd
     findings.above_window = true;
 }
 
-// Whether no event above `after` carries what all that the item finds do: so much is told without
-// a walk, and an author who read up to the head mostly has no more than that to be judged by. An
-// item of a check names no stream of the system, whose events carry no type and no tag.
-bool finds_none_above(const QueryItem& item, Position after, const TailIndex& tail) {
-  const auto none = [&](TermClass kind) {
-    return [&tail, after, kind](std::string_view text) {
-      return !tail.last_above(term(kind, text), after);
-    };
-  };
-  const bool is_named = !item.streams.empty() || !item.categories.empty();
-  if (is_named && std::ranges::all_of(item.streams, none(TermClass::kStream)) &&
-      std::ranges::all_of(item.categories, none(TermClass::kCategory)))
-    return true;
-  if (!item.types.empty() && std::ranges::all_of(item.types, none(TermClass::kType))) return true;
-  return std::ranges::any_of(item.tags, none(TermClass::kTag), &Tag::text);
-}
-
 // The first match above what was prepared, in memory; 0: none. Nothing: what may be one lies in a
 // sealed file. The writer's view is of memory alone, where no look-up fails.
 std::optional<Position> first_above(const Query& query, Position after, const Log& log,
                                     const TailIndex& tail) {
-  const auto finds_none = [&](const auto& item) { return finds_none_above(item, after, tail); };
-  if (after >= log.written() || std::ranges::all_of(query.items(), finds_none)) return Position{};
+  const auto none = [&](const TermRef& term) { return !tail.last_above(term, after); };
+  if (after >= log.written() || finds_none(query, none)) return Position{};
   Lookup view = Lookup::writers_view(log, tail);
   auto walk = QueryWalk::over(query, view);
   ESDB_CHECK(walk.has_value());

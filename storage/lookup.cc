@@ -223,6 +223,17 @@ Result<Postings> Lookup::postings(const TermRef& term) {
   return Postings(std::move(source));
 }
 
+bool Lookup::tells_none_above(const TermRef& term, Position after) const {
+  const auto& list = *state_->list;
+  for (auto at = list.rbegin(); at != list.rend(); ++at) {
+    if (const TermNode* node = (*at)->find(term))
+      if (const Position last = (*at)->head(node->postings, state_->bound.position).last)
+        return last <= after;
+    if ((*at)->base() <= after.value) return true;
+  }
+  return false;
+}
+
 Result<std::uint64_t> Lookup::tracked(std::string_view source) {
   const auto generations = state_->generations();
   for (auto at = generations.rbegin(); at != generations.rend(); ++at)

@@ -85,6 +85,9 @@ class Lookup {
 
   Result<TermHead> head(const TermRef& term);  // zeros when no event has it
   Result<Postings> postings(const TermRef& term);
+  // Whether the generations alone tell that no event above it, up to position(), carries the term.
+  // False: one does, or they do not reach back that far.
+  bool tells_none_above(const TermRef& term, Position after) const;
   Result<std::uint64_t> tracked(std::string_view source);  // 0: nothing yet
 
   // Pages by prefix, in byte order, behind `after`. Streams: the system's only where the prefix

@@ -92,7 +92,8 @@ void name_terms(Request& request) {
 
 // The first event in (after, up_to] that matches; 0: none.
 Result<Position> first_match(const Query& query, Position after, Lookup& lookup, const Log& log) {
-  if (after >= lookup.position()) return Position{};  // as when its author read up to the head
+  const auto none = [&](const TermRef& term) { return lookup.tells_none_above(term, after); };
+  if (after >= lookup.position() || finds_none(query, none)) return Position{};
   auto walk = QueryWalk::over(query, lookup);
   if (!walk) return std::unexpected(walk.error());
   for (Position from = after.value + 1; from <= lookup.position();) {

@@ -8,7 +8,9 @@
 // Threads: one; valid while its Lookup is.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "esdb/query.h"
@@ -18,6 +20,29 @@ namespace esdb::storage {
 
 // esdb::everything(), and nothing else: one item that names nothing.
 bool is_everything(const Query& query);
+
+// Whether terms alone tell that the query finds nothing above a position: `none` says of a term
+// that no event above it carries it. So much is told without a walk, and an author who read up to
+// the head mostly has no more than that to be judged by. For the queries of checks: they name no
+// stream of the system, whose events carry no type and no tag.
+template <class None>
+bool finds_none(const QueryItem& item, None none) {
+  const auto none_of = [&none](TermClass kind) {
+    return [&none, kind](std::string_view text) { return none(term(kind, text)); };
+  };
+  const bool is_named = !item.streams.empty() || !item.categories.empty();
+  if (is_named && std::ranges::all_of(item.streams, none_of(TermClass::kStream)) &&
+      std::ranges::all_of(item.categories, none_of(TermClass::kCategory)))
+    return true;
+  if (!item.types.empty() && std::ranges::all_of(item.types, none_of(TermClass::kType)))
+    return true;
+  return std::ranges::any_of(item.tags, none_of(TermClass::kTag), &Tag::text);
+}
+template <class None>
+bool finds_none(const Query& query, None none) {
+  return std::ranges::all_of(query.items(),
+                             [&none](const auto& item) { return finds_none(item, none); });
+}
 
 class QueryWalk {
  public:

@@ -62,9 +62,32 @@ TEST(Lookup, HoldsWhatWasDroppedWhileItLives) {
   EXPECT_EQ(lookup.head(term(TermClass::kStream, "a-1")).value().count, 1);
 }
 
+TEST(Lookup, TellsFromTheGenerationsAloneThatNoEventAboveCarriesATerm) {
+  TailIndex tail{FrameMark{}};
+  for (std::uint64_t at = 1; at <= 4; ++at) {
+    add_frame(tail, {.mark = {.frame_number = at, .last = at},
+                     .events = {{.position = at,
+                                 .version = at,
+                                 .stream = "a-1",
+                                 .type = at < 4 ? "T" : "U",
+                                 .tags = {std::to_string(at)}}}});
+    if (at == 1 || at == 2) tail.freeze();
+  }
+  tail.drop_oldest();  // event 1; 2 lies in a generation, 3 and 4 in the next
+  const auto lookup = Lookup::begin({.frame = 3, .position = 3}, tail, nullptr).value();
+  const auto type = term(TermClass::kType, "T"), above = term(TermClass::kType, "U");
+  const auto second = term(TermClass::kTag, "2"), none = term(TermClass::kTag, "none");
+  EXPECT_FALSE(lookup.tells_none_above(type, Position{2}));
+  EXPECT_TRUE(lookup.tells_none_above(type, Position{3}));
+  EXPECT_FALSE(lookup.tells_none_above(second, Position{1}));
+  EXPECT_TRUE(lookup.tells_none_above(second, Position{2}));
+  EXPECT_TRUE(lookup.tells_none_above(none, Position{1}));
+  EXPECT_FALSE(lookup.tells_none_above(none, Position{0})) << "event 1 is in the index alone";
+  EXPECT_TRUE(lookup.tells_none_above(above, Position{1})) << "it is not durable yet";
+}
+
 // One thread writes, one moves generations into the index, in one transaction or in many, one looks
-// up what is durable. Event n is
-// the only one with the tag "n", and all have the type "T".
+// up what is durable. Event n is the only one with the tag "n", and all have the type "T".
 class LookupBesideTheIndexer : public ::testing::TestWithParam<std::size_t> {};
 
 TEST_P(LookupBesideTheIndexer, FindsEverythingWhileGenerationsMoveIntoTheIndex) {
@@ -118,6 +141,8 @@ TEST_P(LookupBesideTheIndexer, FindsEverythingWhileGenerationsMoveIntoTheIndex) 
       if (at > 0 && at <= last) {
         EXPECT_EQ(lookup.head(term(TermClass::kTag, std::to_string(at))).value().last.value, at);
         EXPECT_EQ(lookup.postings(term(TermClass::kStream, "s-1"))->nth(at).value().value, at);
+        const auto tag = term(TermClass::kTag, std::to_string(at));
+        EXPECT_FALSE(later.tells_none_above(tag, Position{at - 1}));
       }
   }
   writer.join();
