@@ -59,9 +59,13 @@ class Link final : private kj::TaskSet::ErrorHandler {
 
   // Something was answered: a connection that did work is no reason to wait before the next.
   void worked() {
+    noticed();
     failures_ = 0;
     last_heard_ = timer_.now();
   }
+  // Work and answers, counted: see protocol/wakeful_loop.h.
+  void noticed() { ++arrivals_; }
+  const std::uint64_t& arrivals() const { return arrivals_; }
   kj::Duration silence() const { return timer_.now() - last_heard_; }
 
   void cut(std::string why);  // gives up the connection, as if it had broken
@@ -89,6 +93,7 @@ class Link final : private kj::TaskSet::ErrorHandler {
   bool pausing_ = false;   // until the next attempt may be made
   unsigned failures_ = 0;  // attempts that failed, one after the other
   std::uint64_t generation_ = 0;
+  std::uint64_t arrivals_ = 0;
   kj::TimePoint last_heard_;  // when something was answered
   std::string store_id_;
   Error last_error_;

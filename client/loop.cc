@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "client/inside.h"
+#include "protocol/wakeful_loop.h"
 
 namespace esdb::client {
 namespace {
@@ -22,10 +23,11 @@ kj::AsyncIoContext set_up() {
   return context;
 }
 
-kj::Promise<void> serve(kj::UnixEventPort::FdObserver& wake, protocol::LoopQueue& queue,
+kj::Promise<void> serve(kj::UnixEventPort::FdObserver& wake, protocol::LoopQueue& queue, Link& link,
                         const bool& ending) {
   return wake.whenBecomesReadable().then([&]() -> kj::Promise<void> {
-    auto next = serve(wake, queue, ending);
+    auto next = serve(wake, queue, link, ending);
+    link.noticed();
     queue.drain();
     if (ending) return kj::READY_NOW;
     return next;
@@ -67,7 +69,8 @@ void Loop::run(const Address& address, const std::function<void(std::string_view
   Inside inside(*context, address, log);
   inside_ = &inside;
   started.set_value();
-  serve(wake, queue_, ending_).wait(context->waitScope);
+  protocol::WakefulLoop(*context, inside.link.arrivals())
+      .run(serve(wake, queue_, inside.link, ending_));
   queue_.close();
   queue_.drain();  // what came in meanwhile is answered, too
   inside.calls.close([]() {});

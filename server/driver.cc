@@ -16,6 +16,7 @@ Driver::Driver(EventStore& store, kj::UnixEventPort& port) : store_(store) {
 }
 
 void Driver::appended() {
+  ++arrivals_;
   if (wake_ == nullptr) return;
   if (++appended_ < kAppendedMax) return soon();
   appended_ = 0;
@@ -23,6 +24,7 @@ void Driver::appended() {
 }
 
 void Driver::soon() {
+  ++arrivals_;
   if (scheduled_ || wake_ == nullptr) return;
   scheduled_ = true;
   turn_ = kj::evalLast([this]() {
@@ -36,6 +38,7 @@ kj::Promise<void> Driver::watch() {
   KJ_IF_MAYBE (wake, wake_) {
     return wake->whenBecomesReadable().then([this]() {
       // Watching goes on before the store is advanced: the descriptor tells of changes only.
+      ++arrivals_;
       auto next = watch();
       store_.advance();
       return next;

@@ -9,6 +9,8 @@
 
 #include <kj/async-unix.h>
 
+#include <cstdint>
+
 #include "esdb/event_store.h"
 
 namespace esdb::server {
@@ -24,11 +26,15 @@ class Driver {
   // answered before it, and a cursor's answers go out in the order of its calls.
   void appended();
 
+  // What was asked of the store and what came of it, counted: it moves while clients are busy.
+  const std::uint64_t& arrivals() const { return arrivals_; }
+
  private:
   kj::Promise<void> watch();
 
   EventStore& store_;
   bool scheduled_ = false;
+  std::uint64_t arrivals_ = 0;
   std::size_t appended_ = 0;  // since the store was last advanced
   kj::Maybe<kj::UnixEventPort::FdObserver> wake_;
   kj::Promise<void> turn_ = kj::READY_NOW;

@@ -17,6 +17,7 @@
 
 #include "esdb/default_socket.h"
 #include "esdb/event_store.h"
+#include "protocol/wakeful_loop.h"
 #include "server/server.h"
 #include "server/settings.h"
 
@@ -229,8 +230,8 @@ int serve(const Settings& settings, kj::AsyncIoContext& loop) {
     }
     ::sd_notify(0, "READY=1");
     auto& port = loop.unixEventPort;
-    const auto signal =
-        port.onSignal(SIGTERM).exclusiveJoin(port.onSignal(SIGINT)).wait(loop.waitScope);
+    protocol::WakefulLoop wakeful(loop, server.arrivals());
+    const auto signal = wakeful.run(port.onSignal(SIGTERM).exclusiveJoin(port.onSignal(SIGINT)));
     ::sd_notify(0, "STOPPING=1");
     spdlog::info("{}: stopping", signal.si_signo == SIGTERM ? "SIGTERM" : "SIGINT");
     let_signals_end_the_process();
