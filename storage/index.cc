@@ -192,16 +192,22 @@ Result<bool> Index::State::commit_to(Environment& to,
   return true;
 }
 
+std::unexpected<Error> Index::State::failed(LmdbError error) {
+  if (error.is_damage()) return std::unexpected(health.damaged(to_string(error)));
+  return unavailable("an index transaction failed: " + to_string(error));
+}
+
+Result<void> Index::State::reserve(Environment& in, std::size_t bytes) {
+  auto reserved = in.reserve(bytes);
+  if (reserved) return {};
+  if (!is_full(IoError{reserved.error().number})) return failed(reserved.error());
+  return std::unexpected(Error{.code = ErrorCode::kDiskFull,
+                               .message = "no room for the index in " + options.directory});
+}
+
 Result<bool> Index::State::write_to(Environment& to, GenerationCommit& commit) {
-  const auto failed = [&](LmdbError error) -> std::unexpected<Error> {
-    if (error.is_damage()) return std::unexpected(health.damaged(to_string(error)));
-    return unavailable("an index transaction failed: " + to_string(error));
-  };
-  if (auto reserved = to.reserve(commit.room(options.dirty_bytes)); !reserved) {
-    if (!is_full(IoError{reserved.error().number})) return failed(reserved.error());
-    return std::unexpected(Error{.code = ErrorCode::kDiskFull,
-                                 .message = "no room for the index in " + options.directory});
-  }
+  if (auto ok = reserve(to, commit.room(options.dirty_bytes)); !ok)
+    return std::unexpected(ok.error());
   auto transaction = Transaction::begin(to, Transaction::Kind::kWrite);
   if (!transaction) return failed(transaction.error());
   MetaRow next = meta;

@@ -108,6 +108,7 @@ class Index {
   // ---- any thread
   bool needs_rebuild() const;
   int rebuild_percent() const;
+  Position rebuilt() const;  // as many events a rebuild has done, some of them half and half
   // Why a rebuild does not go on: the log is damaged. What needs the index answers this.
   std::optional<Error> rebuild_failure() const;
   // Why read() cannot answer just now, where it is known beforehand.

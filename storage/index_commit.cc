@@ -68,10 +68,15 @@ Result<bool> GenerationCommit::write(Transaction& transaction, MetaRow& meta,
     const Bytes key = next_term_ == 0 ? Bytes{} : key_of(*terms_[next_term_ - 1], space);
     meta.set_between(to_row(generation_->end()), key);
   }
-  seal(meta, seed_);
-  if (auto ok = checked(transaction.put(Tree::kMeta, meta_key(), bytes_of(meta))); !ok)
-    return std::unexpected(ok.error());
+  if (auto ok = write_meta(transaction, meta); !ok) return std::unexpected(ok.error());
   return is_all;
+}
+
+Result<void> GenerationCommit::write_without_terms(Transaction& transaction, MetaRow& meta) {
+  ESDB_CHECK(generation_->begins_behind().frame_number == meta.mark.frame_number);
+  if (auto ok = write_epochs(transaction, meta); !ok) return ok;
+  if (auto ok = finish(transaction, meta); !ok) return ok;
+  return write_meta(transaction, meta);
 }
 
 Result<void> GenerationCommit::begin(Transaction& transaction, MetaRow& meta) {
@@ -292,6 +297,11 @@ Result<void> GenerationCommit::finish(Transaction& transaction, MetaRow& meta) {
   meta.next_term += new_terms_;
   meta.set_at(to_row(generation_->end()));
   return {};
+}
+
+Result<void> GenerationCommit::write_meta(Transaction& transaction, MetaRow& meta) {
+  seal(meta, seed_);
+  return checked(transaction.put(Tree::kMeta, meta_key(), bytes_of(meta)));
 }
 
 Result<void> GenerationCommit::checked(const LmdbResult<void>& result) {

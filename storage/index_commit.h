@@ -45,6 +45,8 @@ class GenerationCommit {
   // to what it wrote. The caller commits. True: that is all of the generation. After a failure
   // this GenerationCommit has ended, and nothing of the transaction counts.
   Result<bool> write(Transaction& transaction, MetaRow& meta, std::size_t dirty_bytes);
+  // All of it but the terms, in one transaction: an IndexBuild has those.
+  Result<void> write_without_terms(Transaction& transaction, MetaRow& meta);
 
  private:
   struct PendingChunk {
@@ -65,6 +67,7 @@ class GenerationCommit {
   Result<void> write_chunks(Transaction& transaction);
   Result<void> write_tracking(Transaction& transaction, MetaRow& meta);
   Result<void> finish(Transaction& transaction, MetaRow& meta);
+  Result<void> write_meta(Transaction& transaction, MetaRow& meta);
 
   bool has_room() const { return dirty_ < dirty_max_; }
   LmdbResult<void> estimate(const Transaction& transaction, const MetaRow& meta);

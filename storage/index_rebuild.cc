@@ -113,6 +113,7 @@ void Index::State::begin_again() {
   changed.notify_all();
   writing.reset();
   ahead.reset();
+  build.reset();
   building.reset();
   health.forget();
 }
@@ -149,9 +150,13 @@ bool Index::needs_rebuild() const {
          state_->health.is_damaged();
 }
 
+Position Index::rebuilt() const {
+  return Position{state_->reached.load(std::memory_order_relaxed)};
+}
+
 int Index::rebuild_percent() const {
   if (!needs_rebuild()) return 100;
-  const auto reached = state_->reached.load(std::memory_order_relaxed);
+  const auto reached = rebuilt().value;
   const auto target = state_->target_position.load(std::memory_order_relaxed);
   return static_cast<int>(
       std::min<std::uint64_t>(99, reached * 100 / std::max<std::uint64_t>(1, target)));
@@ -162,23 +167,21 @@ Result<bool> Index::rebuild_step(const Log& log) {
   if (!needs_rebuild()) return true;
   if (state.health.is_damaged()) state.begin_again();
   if (auto ok = state.prepare_step(); !ok) return std::unexpected(ok.error());
+  if (state.building) {
+    auto is_all = state.build_step(log);
+    return is_all && *is_all ? finish_rebuild() : is_all;
+  }
   if (state.meta.mark.frame_number == state.target.frame_number) return finish_rebuild();
-  Environment& to = state.building ? *state.building : *state.environment;
 
   std::shared_ptr<const Generation> generation;
   if (state.writing) {
     generation = state.writing->generation();
   } else {
     auto next = state.take_next(log);
-    if (!next) {
-      if (next.error().code == ErrorCode::kCorrupt) state.set_failure(next.error());
-      return std::unexpected(next.error());
-    }
+    if (!next) return std::unexpected(next.error());
     generation = *std::move(next);
-    state.set_failure({});
-    state.read_ahead(log, *generation);
   }
-  auto is_all = state.commit_to(to, generation);
+  auto is_all = state.commit_to(*state.environment, generation);
   if (!is_all) {
     // An environment whose commit failed is not written to again.
     if (is_all.error().code != ErrorCode::kDiskFull) state.close_environments();
@@ -188,7 +191,70 @@ Result<bool> Index::rebuild_step(const Log& log) {
   return finish_rebuild();
 }
 
+Result<bool> Index::State::build_step(const Log& log) {
+  if (meta.mark.frame_number != target.frame_number) {
+    auto next = take_next(log);
+    if (!next) return std::unexpected(next.error());
+    auto gathered = gather(*next);
+    if (!gathered) return std::unexpected(gathered.error());
+    return false;
+  }
+  if (auto ok = reserve(*building, options.dirty_bytes * 2); !ok)
+    return std::unexpected(ok.error());
+  auto is_all = write_gathered();
+  if (!is_all) close_environments();
+  return is_all;
+}
+
+Result<void> Index::State::gather(const std::shared_ptr<const Generation>& generation) {
+  const std::size_t sources = generation->bytes() + 64 * kPageBytes;
+  if (auto ok = reserve(*building, sources); !ok) return ok;
+  if (auto ok = build->add(*generation); !ok) return ok;
+  const auto write = [&]() -> Result<void> {
+    auto transaction = Transaction::begin(*building, Transaction::Kind::kWrite);
+    if (!transaction) return failed(transaction.error());
+    MetaRow next = meta;
+    GenerationCommit commit(generation, options.seed, health);
+    if (auto ok = commit.write_without_terms(*transaction, next); !ok) return ok;
+    if (auto ok = transaction->commit(); !ok) return failed(ok.error());
+    meta = next;
+    return {};
+  };
+  auto written = write();
+  if (!written) close_environments();
+  note_reached();
+  return written;
+}
+
+Result<bool> Index::State::write_gathered() {
+  auto transaction = Transaction::begin(*building, Transaction::Kind::kWrite);
+  if (!transaction) return failed(transaction.error());
+  MetaRow next = meta;
+  auto is_all = build->write(*transaction, next, options.dirty_bytes);
+  if (!is_all) return is_all;
+  if (auto ok = transaction->commit(); !ok) return failed(ok.error());
+  meta = next;
+  note_reached();
+  return is_all;
+}
+
+// An event is half done when its terms are gathered.
+void Index::State::note_reached() {
+  const auto written = build ? build->events_written() : 0;
+  reached.store((meta.mark.last_position + written) / 2, std::memory_order_relaxed);
+}
+
+// A damaged log is told to who asks for the index; a generation behind this one is read meanwhile.
 Result<std::shared_ptr<const Generation>> Index::State::take_next(const Log& log) {
+  auto next = read_next(log);
+  if (!next && next.error().code == ErrorCode::kCorrupt) set_failure(next.error());
+  if (!next) return next;
+  set_failure({});
+  read_ahead(log, **next);
+  return next;
+}
+
+Result<std::shared_ptr<const Generation>> Index::State::read_next(const Log& log) {
   if (const auto read = std::exchange(ahead, nullptr)) {
     auto next = read->take();
     const bool follows = next && (*next)->begins_behind().frame_number == meta.mark.frame_number;
@@ -237,11 +303,15 @@ Result<void> Index::State::prepare_step() {
   if (auto ok = files.make_new(); !ok) return ok;
   auto made = make_empty(files.new_directory(), Environment::Mode::kBulk);
   if (!made) return std::unexpected(made.error());
+  auto begun = IndexBuild::begin(files.new_directory(), options.seed, options.generation_bytes);
+  if (!begun) return std::unexpected(begun.error());
   building = std::move(*made);
+  build = std::move(*begun);
   return {};
 }
 
 void Index::State::close_environments() {
+  build.reset();
   building.reset();
   const std::lock_guard lock(mutex);  // nobody reads it before it is ready
   environment.reset();
@@ -252,6 +322,10 @@ Result<void> Index::State::finish_building() {
   close_environments();
   if (!synced) return unavailable("syncing the new index failed", synced.error());
   if (auto renamed = files.rename_new(); !renamed) return renamed;
+  {
+    const std::lock_guard lock(mutex);
+    mark = to_mark(meta.mark);
+  }
   return reopen();
 }
 

@@ -36,7 +36,7 @@ Result<Renewal> renew_index(const std::string& directory, const RenewalOptions& 
       [[maybe_unused]] const auto gone = IndexFiles(index_options.directory).discard_new();
       return std::unexpected(done.error());
     }
-    if (options.progress) options.progress({(*index)->indexed().last.value, events});
+    if (options.progress) options.progress({*done ? events : (*index)->rebuilt().value, events});
     if (*done) break;
   }
   const Renewal renewal{.events = events, .index_bytes = (*index)->bytes()};

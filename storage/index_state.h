@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "storage/index.h"
+#include "storage/index_build.h"
 #include "storage/index_commit.h"
 #include "storage/index_environment.h"
 #include "storage/index_files.h"
@@ -83,6 +84,7 @@ struct Index::State {
   std::optional<GenerationCommit> writing{};  // of which there are transactions to come
   FrameMark target;                           // of a rebuild
   std::unique_ptr<Environment> building{};    // kBuilding: index.new's
+  std::unique_ptr<IndexBuild> build{};        // kBuilding: what is written into it
   std::unique_ptr<GenerationAhead> ahead{};   // what a rebuild writes next
 
   void say(std::string_view line) const {
@@ -91,6 +93,8 @@ struct Index::State {
   // One transaction of the generation, meta row included. True: that was its last.
   Result<bool> commit_to(Environment& to, const std::shared_ptr<const Generation>& generation);
   Result<bool> write_to(Environment& to, GenerationCommit& commit);
+  std::unexpected<Error> failed(LmdbError error);
+  Result<void> reserve(Environment& in, std::size_t bytes);
   Result<void> reopen();
   // An environment with nothing in it but a meta row.
   Result<std::unique_ptr<Environment>> make_empty(const std::string& directory,
@@ -103,7 +107,13 @@ struct Index::State {
   void begin_again();  // after damage
   void set_failure(std::optional<Error> why);
   Result<void> prepare_step();
+  // One step of what is built: true, it is all there.
+  Result<bool> build_step(const Log& log);
+  Result<void> gather(const std::shared_ptr<const Generation>& generation);
+  Result<bool> write_gathered();
+  void note_reached();
   Result<std::shared_ptr<const Generation>> take_next(const Log& log);
+  Result<std::shared_ptr<const Generation>> read_next(const Log& log);
   void read_ahead(const Log& log, const Generation& generation);
   void close_environments();
   Result<void> finish_building();

@@ -1,0 +1,194 @@
+#include "storage/sorted_runs.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+
+#include "storage/check.h"
+#include "storage/hash.h"
+#include "storage/io.h"
+#include "storage/packed_positions.h"
+
+namespace esdb::storage {
+
+namespace {
+
+constexpr std::size_t kHeaderBytes = 16;
+
+std::unexpected<Error> failed(std::string_view what, int number) {
+  const bool full = is_full(IoError{number});
+  return std::unexpected(
+      Error{.code = full ? ErrorCode::kDiskFull : ErrorCode::kUnavailable,
+            .message = "sorting the index: " + std::string(what) +
+                       " failed: " + std::error_code(number, std::generic_category()).message()});
+}
+
+std::uint64_t checksum_of(Bytes block, std::uint64_t seed, std::uint64_t offset) {
+  return hash64(block.subspan(sizeof(std::uint64_t)), seed ^ offset);
+}
+
+void put(std::vector<std::byte>& block, std::size_t at, std::uint64_t number) {
+  std::memcpy(block.data() + at, &number, sizeof(number));
+}
+
+std::uint64_t take(Bytes& rows) {
+  std::uint64_t number = 0;
+  ESDB_CHECK(take_varint(rows, number));
+  return number;
+}
+
+Bytes take(Bytes& rows, std::size_t size) {
+  const Bytes taken = rows.first(size);
+  rows = rows.subspan(size);
+  return taken;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<SortedRuns>> SortedRuns::make(const std::string& directory,
+                                                     std::uint64_t seed) {
+  std::string path = directory + "/sorting.XXXXXX";
+  const int fd = ::mkostemp(path.data(), O_CLOEXEC);
+  if (fd < 0) return failed("making a file in " + directory, errno);
+  std::unique_ptr<SortedRuns> runs(new SortedRuns(fd, seed));
+  if (::unlink(path.c_str()) != 0) return failed("unlinking " + path, errno);
+  return runs;
+}
+
+SortedRuns::SortedRuns(int fd, std::uint64_t seed) : fd_(fd), seed_(seed) {}
+SortedRuns::~SortedRuns() { ::close(fd_); }
+
+// ---- writing
+
+Result<void> SortedRuns::add(Bytes key, Bytes value) {
+  const bool is_first = block_.empty();
+  if (is_first) block_.resize(kHeaderBytes);
+  const auto shared = is_first ? 0 : std::ranges::mismatch(key, last_key_).in1 - key.begin();
+  const Bytes rest = key.subspan(static_cast<std::size_t>(shared));
+  append_varint(static_cast<std::uint64_t>(shared), block_);
+  append_varint(rest.size(), block_);
+  append_varint(value.size(), block_);
+  block_.insert(block_.end(), rest.begin(), rest.end());
+  block_.insert(block_.end(), value.begin(), value.end());
+  last_key_.assign(key.begin(), key.end());
+  if (block_.size() < kBlockBytes) return {};
+  return write_block();
+}
+
+Result<void> SortedRuns::write_block() {
+  put(block_, sizeof(std::uint64_t), block_.size() - kHeaderBytes);
+  put(block_, 0, checksum_of(block_, seed_, end_));
+  for (Bytes left = block_; !left.empty();) {
+    const auto written = ::pwrite(fd_, left.data(), left.size(),
+                                  static_cast<off_t>(end_ + block_.size() - left.size()));
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return failed("writing", written == 0 ? ENOSPC : errno);
+    left = left.subspan(static_cast<std::size_t>(written));
+  }
+  run_.blocks.push_back(static_cast<std::uint32_t>(block_.size()));
+  end_ += block_.size();
+  block_.clear();
+  return {};
+}
+
+Result<void> SortedRuns::end_run() {
+  if (!block_.empty())
+    if (auto ok = write_block(); !ok) return ok;
+  if (!run_.blocks.empty()) runs_.push_back(std::move(run_));
+  run_ = {.begin = end_};
+  return {};
+}
+
+void SortedRuns::abandon_run() {
+  block_.clear();
+  end_ = run_.begin;
+  run_ = {.begin = end_};
+}
+
+// ---- walking
+
+Result<void> SortedRuns::begin_walk() {
+  ESDB_CHECK(block_.empty() && run_.blocks.empty());
+  std::vector<std::byte>().swap(block_);
+  for (std::size_t run = 0; run < runs_.size(); ++run) {
+    auto head = std::make_unique<Head>(Head{.run = run, .offset = runs_[run].begin});
+    auto stands = step(*head);
+    if (!stands) return std::unexpected(stands.error());
+    ESDB_CHECK(*stands);
+    heads_.push_back(std::move(head));
+  }
+  std::ranges::make_heap(heads_, [](const auto& a, const auto& b) { return precedes(*b, *a); });
+  return {};
+}
+
+Result<void> SortedRuns::next() {
+  auto stands = step(*heads_.front());
+  if (!stands) return std::unexpected(stands.error());
+  if (!*stands) {
+    std::swap(heads_.front(), heads_.back());
+    heads_.pop_back();
+  }
+  sink_front();
+  return {};
+}
+
+Result<bool> SortedRuns::step(Head& head) {
+  const bool is_first = head.rows.empty();
+  if (is_first) {
+    if (head.next_block == runs_[head.run].blocks.size()) return false;
+    if (auto ok = load_block(head); !ok) return std::unexpected(ok.error());
+    head.key.clear();
+  }
+  const auto shared = take(head.rows), rest = take(head.rows), value = take(head.rows);
+  ESDB_CHECK(shared <= head.key.size() && rest + value <= head.rows.size());
+  head.key.resize(shared);
+  const Bytes text = take(head.rows, rest);
+  head.key.insert(head.key.end(), text.begin(), text.end());
+  head.value = take(head.rows, value);
+  return true;
+}
+
+Result<void> SortedRuns::load_block(Head& head) {
+  head.block.resize(runs_[head.run].blocks[head.next_block++]);
+  for (std::size_t have = 0; have < head.block.size();) {
+    const auto got = ::pread(fd_, head.block.data() + have, head.block.size() - have,
+                             static_cast<off_t>(head.offset + have));
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return failed("reading", got == 0 ? EIO : errno);
+    have += static_cast<std::size_t>(got);
+  }
+  std::uint64_t checksum = 0;
+  std::memcpy(&checksum, head.block.data(), sizeof(checksum));
+  if (checksum != checksum_of(head.block, seed_, head.offset))
+    return std::unexpected(Error{.code = ErrorCode::kUnavailable,
+                                 .message = "sorting the index: what was written was damaged"});
+  head.offset += head.block.size();
+  head.rows = Bytes(head.block).subspan(kHeaderBytes);
+  return {};
+}
+
+bool SortedRuns::precedes(const Head& a, const Head& b) {
+  const auto size = std::min(a.key.size(), b.key.size());
+  const int order = std::memcmp(a.key.data(), b.key.data(), size);
+  if (order != 0) return order < 0;
+  if (a.key.size() != b.key.size()) return a.key.size() < b.key.size();
+  return a.run < b.run;
+}
+
+// The heap again, after what stood in front has changed.
+void SortedRuns::sink_front() {
+  for (std::size_t at = 0;;) {
+    std::size_t least = at * 2 + 1;
+    if (least >= heads_.size()) return;
+    if (least + 1 < heads_.size() && precedes(*heads_[least + 1], *heads_[least])) ++least;
+    if (!precedes(*heads_[least], *heads_[at])) return;
+    std::swap(heads_[least], heads_[at]);
+    at = least;
+  }
+}
+
+}  // namespace esdb::storage
