@@ -65,14 +65,17 @@ void GatheredReads::read_noted(std::size_t from, std::size_t count) {
 std::size_t ReadsInFlight::begin(std::size_t wanted) {
   std::unique_lock lock(mutex_);
   std::size_t may_be = 0;  // asked once: an append may come between
-  ended_.wait(lock, [&] {
-    may_be = is_beside_appends() ? most_beside_appends_ : most_;
-    return count_ < may_be;
-  });
+  ended_.wait(lock, [&] { return count_ < (may_be = most()); });
   const auto count = std::min(wanted, may_be - count_);
   count_ += count;
-  if (is_beside_appends()) beside_appends_.fetch_sub(1, std::memory_order_relaxed);
+  if (beside_appends_.load(std::memory_order_relaxed) > 0)
+    beside_appends_.fetch_sub(1, std::memory_order_relaxed);
   return count;
+}
+
+std::size_t ReadsInFlight::most() const {
+  const bool beside = beside_appends_.load(std::memory_order_relaxed) > 0;
+  return beside ? std::min(kReadsBesideAppends, most_) : most_;
 }
 
 void ReadsInFlight::end(std::size_t count) {

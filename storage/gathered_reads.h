@@ -11,16 +11,10 @@
 // median beside sixteen readers is 0.4 ms with 4 reads and 1.3 ms with 32, for a sixth of the reads
 // (two processors, a device with a queue of its own).
 //
-// ReadingTurn: readers that look something up beside appends take turns, as many at a time as there
-// are processors, and the pages of the index, which they wait for one by one, are asked for by no
-// more. An append's 99th percentile beside sixteen cold readers is 1.7 ms so and 3.4 ms without,
-// for a twentieth of the reads.
-//
-// Threads: GatheredReads, ReadingTurn one; RingPool, ReadsInFlight any.
+// Threads: GatheredReads one; RingPool, ReadsInFlight any.
 // Errors:  none: what could not be fetched is left to be read by itself, which says why.
 #pragma once
 
-#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <cstddef>
@@ -38,46 +32,27 @@ namespace esdb::storage {
 
 inline constexpr unsigned kReadsAtOnce = 32;
 inline constexpr std::size_t kReadsBesideAppends = 4;
-inline constexpr std::size_t kAnyNumber = ~std::size_t{0};
 // Behind the last append, in batches of reads begun: a few milliseconds of busy readers.
 inline constexpr int kBatchesBesideAppends = 64;
 
 class ReadsInFlight {
  public:
-  // No more than `most`, and beside appends than the smaller one.
-  ReadsInFlight(std::size_t most, std::size_t beside_appends)
-      : most_(most), most_beside_appends_(std::min(most, beside_appends)) {}
+  explicit ReadsInFlight(std::size_t most) : most_(most) {}
 
   // Waits until any may begin: how many of those wanted.
   std::size_t begin(std::size_t wanted);
   void end(std::size_t count);
   // Something is appended: the next batches are to be small.
   void give_way() { beside_appends_.store(kBatchesBesideAppends, std::memory_order_relaxed); }
-  bool is_beside_appends() const { return beside_appends_.load(std::memory_order_relaxed) > 0; }
 
  private:
-  const std::size_t most_, most_beside_appends_;
+  std::size_t most() const;
+
+  const std::size_t most_;
   std::atomic<int> beside_appends_{0};  // batches still to be small
   std::mutex mutex_;
   std::condition_variable ended_;
   std::size_t count_ = 0;  // under mutex_
-};
-
-// Waits for it where something is appended, and has it as long as it lives.
-class ReadingTurn {
- public:
-  explicit ReadingTurn(ReadsInFlight& turns) : turns_(turns), counts_(turns.is_beside_appends()) {
-    if (counts_) turns_.begin(1);
-  }
-  ~ReadingTurn() {
-    if (counts_) turns_.end(1);
-  }
-  ReadingTurn(const ReadingTurn&) = delete;
-  ReadingTurn& operator=(const ReadingTurn&) = delete;
-
- private:
-  ReadsInFlight& turns_;
-  const bool counts_;
 };
 
 class GatheredReads {
@@ -126,7 +101,7 @@ class RingPool {
 
  private:
   Io& io_;
-  ReadsInFlight in_flight_{kReadsAtOnce, kReadsBesideAppends};
+  ReadsInFlight in_flight_{kReadsAtOnce};
   std::mutex mutex_;
   std::vector<std::unique_ptr<Ring>> free_;
   bool none_ = false;

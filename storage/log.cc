@@ -104,7 +104,6 @@ Log::Ended Log::end_frame() {
       sabotaged(Sabotage::kWatermarkInPositions) ? durable().value : durable_frame();
   const auto ended = state_->open->end_frame(watermark);
   state_->read_rings.in_flight().give_way();
-  state_->reading_turns.give_way();
   state_->in_flight.push_back({.mark = ended.mark, .bytes = ended.write.bytes.size()});
   return ended;
 }

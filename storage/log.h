@@ -92,8 +92,6 @@ struct ReadBudget {
 class SegmentReader;
 struct Segment;
 
-class ReadsInFlight;
-
 class Log {
  public:
   struct State;  // log_state.h; open_log() makes it
@@ -145,7 +143,6 @@ class Log {
   // These events, in the order given, until the budget is used up. Returns how many were given.
   Result<std::size_t> read_each(std::span<const Position> positions, const ReadBudget& budget,
                                 BatchMemory& batch) const;
-  ReadsInFlight& reading_turns() const;  // of those that look something up to read it: ReadingTurn
   Result<Position> first_at_or_after(Time time) const;  // durable() + 1 when there is none
   Result<FrameMark> frame_of(Position position) const;  // the frame that holds it
   // The frame with this number, when it is in the log and durable.

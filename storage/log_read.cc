@@ -146,8 +146,6 @@ Result<Position> Log::read_backwards(Position from, Position down_to, const Read
   return filler.events() > 0 ? down_to : Position{asked_from.value + 1};
 }
 
-ReadsInFlight& Log::reading_turns() const { return state_->reading_turns; }
-
 Result<std::size_t> Log::read_each(std::span<const Position> positions, const ReadBudget& budget,
                                    BatchMemory& batch) const {
   const ReadScope scope(*this, *state_);

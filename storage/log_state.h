@@ -3,7 +3,6 @@
 // Threads: each group of members says whose it is.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <atomic>
 #include <deque>
@@ -11,7 +10,6 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
 
 #include "storage/arena.h"
 #include "storage/gathered_reads.h"
@@ -39,8 +37,6 @@ struct Log::State {
   std::shared_ptr<ArenaPool> arenas{};
   mutable FileCache files;
   mutable RingPool read_rings;
-  mutable ReadsInFlight reading_turns{kAnyNumber,
-                                      std::max(1U, std::thread::hardware_concurrency())};
 
   // ---- any thread
   std::atomic<std::uint64_t> durable_frame{0};

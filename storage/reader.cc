@@ -7,7 +7,6 @@
 #include "protocol/encoded_event.h"
 #include "protocol/refusal.h"
 #include "storage/check.h"
-#include "storage/gathered_reads.h"
 #include "storage/hex.h"
 #include "storage/query_walk.h"
 #include "storage/sabotage.h"
@@ -218,7 +217,6 @@ Result<void> Reader::make(const Sources& sources, Making& making) {
   if (window > 0 && (is_everything_ || (one_stream_.empty() && window <= kScanWindow)))
     return scan(sources, making);
   if (window == 0 && one_stream_.empty()) return {};
-  const ReadingTurn turn(sources.log.reading_turns());
   auto lookup = Lookup::begin(sources.log, sources.tail, sources.index);
   if (!lookup) return std::unexpected(lookup.error());
   if (!one_stream_.empty()) {

@@ -32,7 +32,7 @@ struct OneFile {
   MemoryIo memory{};
   FaultyIo io;
   std::unique_ptr<Ring> ring;
-  ReadsInFlight in_flight{kReadsAtOnce, kReadsBesideAppends};
+  ReadsInFlight in_flight{kReadsAtOnce};
   std::shared_ptr<File> file{};
   std::array<std::byte, 100> into{};
 };
@@ -91,7 +91,7 @@ TEST(GatheredReads, WhatCannotBeFetchedIsReadAlone) {
 
 TEST(GatheredReads, NeverHasMoreWithTheDeviceThanMayBe) {
   OneFile one;
-  ReadsInFlight three(3, 3);
+  ReadsInFlight three(3);
   GatheredReads reads(*one.ring, three);
   for (std::size_t b = 0; b < 16; ++b)
     EXPECT_EQ(reads.take(1, one.file, b * OneFile::kBlock, one.into), Answer::kMissed);
@@ -115,14 +115,14 @@ std::size_t begun_behind(ReadsInFlight& in_flight, std::size_t ended, std::size_
 }
 
 TEST(ReadsInFlight, LetsInWhatThereIsRoomForAndHoldsBackTheRest) {
-  ReadsInFlight in_flight(10, kReadsBesideAppends);
+  ReadsInFlight in_flight(10);
   EXPECT_EQ(in_flight.begin(6), 6U);
   EXPECT_EQ(in_flight.begin(6), 4U);
   EXPECT_EQ(begun_behind(in_flight, 4, 5), 4U);
 }
 
 TEST(ReadsInFlight, AreFewBesideAppendsAndManyAgainBehindThem) {
-  ReadsInFlight in_flight(10, kReadsBesideAppends);
+  ReadsInFlight in_flight(10);
   in_flight.give_way();
   for (int batch = 0; batch < kBatchesBesideAppends; ++batch) {
     ASSERT_EQ(in_flight.begin(10), kReadsBesideAppends);
@@ -132,33 +132,10 @@ TEST(ReadsInFlight, AreFewBesideAppendsAndManyAgainBehindThem) {
 }
 
 TEST(ReadsInFlight, GivingWayHoldsBackUntilThoseBegunBeforeHaveEnded) {
-  ReadsInFlight in_flight(10, kReadsBesideAppends);
+  ReadsInFlight in_flight(10);
   EXPECT_EQ(in_flight.begin(8), 8U);
   in_flight.give_way();
   EXPECT_EQ(begun_behind(in_flight, 8, 8), kReadsBesideAppends);
-}
-
-TEST(ReadingTurn, IsWaitedForBesideAppendsAlone) {
-  ReadsInFlight turns(kAnyNumber, 1);
-  const auto take_and_leave = [&] { const ReadingTurn turn(turns); };
-  {
-    const ReadingTurn one(turns), another(turns);
-    turns.give_way();
-    take_and_leave();  // those begun before do not count
-  }
-  std::atomic<bool> had_turn = false;
-  std::jthread waits;
-  {
-    const ReadingTurn one(turns);
-    waits = std::jthread([&] {
-      take_and_leave();
-      had_turn = true;
-    });
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    EXPECT_FALSE(had_turn);
-  }
-  waits.join();
-  EXPECT_TRUE(had_turn);
 }
 
 TEST(RingPool, LendsARingAgainAndNeverTheSameTwice) {
