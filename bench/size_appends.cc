@@ -157,6 +157,8 @@ void add_checks(Suite& suite, const Size& size, Costs& costs) {
              .goal = ratio_of(1.2),
              .prepare = [&costs, millions = size.millions]() -> Measurement {
                if (!costs.contains(millions)) throw NotHere("the cost itself was not measured");
+               if (median_of(costs.begin()->second) <= 0)
+                 throw NotHere("the cost at the smallest size was too small to be measured");
                return [&costs, millions](Watch&) {
                  return Run{.figure = median_of(costs.at(millions)),
                             .limit = median_of(costs.begin()->second)};

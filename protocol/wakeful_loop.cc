@@ -3,51 +3,45 @@
 #include <sched.h>
 
 #include <algorithm>
-#include <utility>
 
 namespace esdb::protocol {
-namespace {
 
 using std::chrono::steady_clock;
 
-}  // namespace
-
-void Wakefulness::slept(std::chrono::nanoseconds time) {
+void Wakefulness::idled(std::chrono::nanoseconds time) {
   if (time < kAwake)
     credit_ = std::min(credit_ + 1, kCreditMost);
   else
-    credit_ = std::min(credit_, 0);
+    credit_ = std::min(credit_, credit_ / 2);
 }
-
-void Wakefulness::watched(bool in_vain) { credit_ = in_vain ? credit_ / 2 : kCreditMost; }
 
 void Wakefulness::crowded() { credit_ = kCrowded; }
 
-bool WakefulLoop::watch() {
-  if (!wakefulness_.stays_awake()) return false;
+// Until something may have come: the loop was polled, and had nothing to do.
+void WakefulLoop::idle(const Poll& is_done) {
+  const auto since = steady_clock::now();
+  if (!wakefulness_.stays_awake() || !watch(is_done)) {
+    ++sleeps_;
+    loop_.unixEventPort.wait();
+  }
+  wakefulness_.idled(steady_clock::now() - since);
+}
+
+bool WakefulLoop::watch(const Poll& is_done) {
   const auto before = arrivals_;
   auto now = steady_clock::now();
   for (const auto until = now + Wakefulness::kAwake; now < until;) {
     ::sched_yield();
-    const auto then = std::exchange(now, steady_clock::now());
-    loop_.waitScope.poll();
-    if (arrivals_ != before) {
-      wakefulness_.watched(false);
-      return true;
-    }
-    if (now - then > Wakefulness::kShared) {
+    const auto back = steady_clock::now();
+    // Polled last of all: what it has not seen, the port still tells.
+    if (is_done() || arrivals_ != before) return true;
+    if (back - now > Wakefulness::kShared) {
       wakefulness_.crowded();
       return false;
     }
+    now = steady_clock::now();
   }
-  wakefulness_.watched(true);
   return false;
-}
-
-void WakefulLoop::sleep() {
-  const auto before = steady_clock::now();
-  loop_.unixEventPort.wait();
-  wakefulness_.slept(steady_clock::now() - before);
 }
 
 }  // namespace esdb::protocol

@@ -1,12 +1,14 @@
 // Wakeful loop: an event loop that stays awake for a moment where something is about to come.
 //
 // A thread that sleeps takes long to wake where processors halt: some 50 us each in a virtual
-// machine, half as long as a durable write; an append through a server wakes four. So where sleeps
-// were short, the loop asks its port again and again instead, and lets other threads run in
-// between, as hypervisors do with the processors of their guests (halt polling). Where that was in
-// vain, or others want the processor, it sleeps.
+// machine, half as long as a durable write; an append through a server wakes four. So where it was
+// idle for a short time only, the loop asks its port again and again instead of sleeping, and lets
+// other threads run in between, as hypervisors do with the processors of their guests (halt
+// polling). Where it was idle for longer, or others want the processor, it sleeps. With both ends
+// awake, one append at a time takes 160 to 210 us instead of 290 to 350, and a read of ten events
+// 100 instead of 250 (two processors).
 //
-// Threads: that of the event loop.
+// Threads: that of the event loop. Promises of other threads (kj::Executor) do not wake it.
 #pragma once
 
 #include <kj/async-io.h>
@@ -14,26 +16,27 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 
 namespace esdb::protocol {
 
-// Whether it is worth it to stay awake, by what came of it before.
+// Whether it is worth it to stay awake, by how it went before.
 class Wakefulness {
  public:
-  // So long it stays awake at most: twice a durable write of a quick device.
-  static constexpr std::chrono::microseconds kAwake{200};
+  // So long it stays awake at most: thrice a durable write of a quick device.
+  static constexpr std::chrono::microseconds kAwake{300};
   // Who let others run and had the processor back this late has to share it: the kernel's own work
   // for a durable write takes a quarter of that at a time, a busy process's slice more.
   static constexpr std::chrono::microseconds kShared{500};
 
   bool stays_awake() const { return credit_ > 0; }
-  void slept(std::chrono::nanoseconds time);
-  void watched(bool in_vain);
+  // For so long nothing came, from its first moment on, asleep or awake.
+  void idled(std::chrono::nanoseconds time);
   void crowded();
 
  private:
-  static constexpr int kCreditMost = 4;
-  static constexpr int kCrowded = -64;  // short sleeps until it is tried again
+  static constexpr int kCreditMost = 4;  // a long time now and then does not end it
+  static constexpr int kCrowded = -64;   // as many short times until it is tried again
 
   int credit_ = 0;
 };
@@ -48,19 +51,22 @@ class WakefulLoop {
   // As promise.wait().
   template <class T>
   T run(kj::Promise<T> promise) {
-    // Once more between watching and sleeping: what comes while it watches may be the promise.
-    while (!promise.poll(loop_.waitScope))
-      if (!watch() && !promise.poll(loop_.waitScope)) sleep();
+    const auto is_done = [&]() { return promise.poll(loop_.waitScope); };
+    while (!is_done()) idle(is_done);
     return promise.wait(loop_.waitScope);
   }
 
+  std::uint64_t sleeps() const { return sleeps_; }
+
  private:
-  bool watch();  // true: something came
-  void sleep();
+  using Poll = std::function<bool()>;
+  void idle(const Poll& is_done);
+  bool watch(const Poll& is_done);  // false: it has to sleep
 
   kj::AsyncIoContext& loop_;
   const std::uint64_t& arrivals_;
   Wakefulness wakefulness_;
+  std::uint64_t sleeps_ = 0;
 };
 
 }  // namespace esdb::protocol

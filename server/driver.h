@@ -26,7 +26,7 @@ class Driver {
   // answered before it, and a cursor's answers go out in the order of its calls.
   void appended();
 
-  // What was asked of the store and what came of it, counted: it moves while clients are busy.
+  // Counts calls that append or read, and what the store tells: it moves while clients are busy.
   const std::uint64_t& arrivals() const { return arrivals_; }
 
  private:

@@ -46,9 +46,9 @@ class Server {
   kj::Promise<void> stop();
 
   // Also those that are being refused.
-  // Counts calls and what the store tells: see protocol/wakeful_loop.h.
-  const std::uint64_t& arrivals() const { return driver_.arrivals(); }
   std::size_t connections() const { return connections_.size(); }
+  // For protocol/wakeful_loop.h.
+  const std::uint64_t& arrivals() const { return driver_.arrivals(); }
 
  private:
   void take(Accepted accepted);

@@ -109,6 +109,7 @@ Result<Lookup> Lookup::begin(const LookupBound& bound, const TailIndex& tail, In
       continue;
     }
     const MarkRow& furthest = meta.furthest();
+    state->is_beyond_list = furthest.last_position > state->bound.position.value;
     state->bound.frame = std::max(state->bound.frame, furthest.frame_number);
     state->bound.position = std::max(state->bound.position, Position{furthest.last_position});
     return Lookup(std::move(state));
@@ -224,6 +225,7 @@ Result<Postings> Lookup::postings(const TermRef& term) {
 }
 
 bool Lookup::tells_none_above(const TermRef& term, Position after) const {
+  if (state_->is_beyond_list) return false;
   const auto& list = *state_->list;
   for (auto at = list.rbegin(); at != list.rend(); ++at) {
     if (const TermNode* node = (*at)->find(term))

@@ -17,6 +17,7 @@ namespace esdb::storage {
 
 struct Lookup::State {
   LookupBound bound{};
+  bool is_beyond_list = false;  // the bound: what lies at it may be in the index alone
   std::shared_ptr<const Generations> list;
   std::size_t indexed = 0;              // so many of the list's oldest are in the index
   Index* unread = nullptr;              // the index, as long as nothing was looked up in it
