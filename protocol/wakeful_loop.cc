@@ -20,28 +20,29 @@ void Wakefulness::crowded() { credit_ = kCrowded; }
 // Until something may have come: the loop was polled, and had nothing to do.
 void WakefulLoop::idle(const Poll& is_done) {
   const auto since = steady_clock::now();
-  if (!wakefulness_.stays_awake() || !watch(is_done)) {
+  auto until = wakefulness_.stays_awake() ? watch(is_done) : std::nullopt;
+  if (!until) {
     ++sleeps_;
     loop_.unixEventPort.wait();
+    until = steady_clock::now();
   }
-  wakefulness_.idled(steady_clock::now() - since);
+  wakefulness_.idled(*until - since);
 }
 
-bool WakefulLoop::watch(const Poll& is_done) {
+std::optional<steady_clock::time_point> WakefulLoop::watch(const Poll& is_done) {
   const auto before = arrivals_;
   auto now = steady_clock::now();
   for (const auto until = now + Wakefulness::kAwake; now < until;) {
     ::sched_yield();
     const auto back = steady_clock::now();
-    // Polled last of all: what it has not seen, the port still tells.
-    if (is_done() || arrivals_ != before) return true;
-    if (back - now > Wakefulness::kShared) {
-      wakefulness_.crowded();
-      return false;
-    }
+    const bool is_shared = back - now > Wakefulness::kShared;
+    if (is_shared) wakefulness_.crowded();
+    // Polled last of all: what it has not seen, the port still tells. What came is worked on there.
+    if (is_done() || arrivals_ != before) return back;
+    if (is_shared) break;
     now = steady_clock::now();
   }
-  return false;
+  return std::nullopt;
 }
 
 }  // namespace esdb::protocol

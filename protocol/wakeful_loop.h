@@ -17,6 +17,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 
 namespace esdb::protocol {
 
@@ -61,7 +62,8 @@ class WakefulLoop {
  private:
   using Poll = std::function<bool()>;
   void idle(const Poll& is_done);
-  bool watch(const Poll& is_done);  // false: it has to sleep
+  // When it saw last that there was nothing, before something came; nothing: it has to sleep.
+  std::optional<std::chrono::steady_clock::time_point> watch(const Poll& is_done);
 
   kj::AsyncIoContext& loop_;
   const std::uint64_t& arrivals_;

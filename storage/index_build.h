@@ -9,9 +9,9 @@
 // index.new. Term numbers are given in the order of keys, so that chunks come in their order, too.
 //
 // Threads: one at a time.
-// Errors:  kDiskFull, kUnavailable. What add() failed with it may be asked for again; after a
-// failure
-//          of write() all begins again from nothing.
+// Errors:  kDiskFull: nothing was done, and the same may be asked for again. kUnavailable: all
+// begins
+//          again from nothing.
 #pragma once
 
 #include <cstddef>
@@ -33,7 +33,8 @@ namespace esdb::storage {
 
 class IndexBuild {
  public:
-  // `directory`: for what is sorted. `memory`: for second entries that are not written yet.
+  // `directory`: for what is sorted. `memory`: for blocks of it, and as much for second entries
+  // that are not written yet.
   static Result<std::unique_ptr<IndexBuild>> begin(const std::string& directory, std::uint64_t seed,
                                                    std::size_t memory);
 
@@ -52,16 +53,19 @@ class IndexBuild {
       : terms_(std::move(terms)),
         seconds_(std::move(seconds)),
         seed_(seed),
-        waiting_max_(memory / sizeof(Second) + 1) {}
+        waiting_max_(memory / sizeof(Second) + 1) {
+    waiting_.reserve(waiting_max_);
+  }
 
   Result<void> write_terms(Transaction& transaction, MetaRow& meta);
   Result<void> add_list(TreeCursor& chunks);
   Result<void> end_term(TreeCursor& rows, MetaRow& meta);
   Result<void> end_second_run();
+  Result<void> begin_seconds();
   Result<void> write_seconds(Transaction& transaction);
   bool has_room() const { return dirty_ < dirty_max_; }
 
-  const std::unique_ptr<SortedRuns> terms_, seconds_;
+  std::unique_ptr<SortedRuns> terms_, seconds_;  // terms_: until they are written
   const std::uint64_t seed_;
   const std::size_t waiting_max_;
   std::vector<Second> waiting_{};  // for the next run of seconds_

@@ -113,6 +113,7 @@ void Index::State::begin_again() {
   changed.notify_all();
   writing.reset();
   ahead.reset();
+  gathering.reset();
   build.reset();
   building.reset();
   health.forget();
@@ -193,16 +194,19 @@ Result<bool> Index::rebuild_step(const Log& log) {
 
 Result<bool> Index::State::build_step(const Log& log) {
   if (meta.mark.frame_number != target.frame_number) {
-    auto next = take_next(log);
-    if (!next) return std::unexpected(next.error());
-    auto gathered = gather(*next);
-    if (!gathered) return std::unexpected(gathered.error());
+    if (!gathering) {
+      auto next = take_next(log);
+      if (!next) return std::unexpected(next.error());
+      gathering = *std::move(next);
+    }
+    if (auto ok = gather(gathering); !ok) return std::unexpected(ok.error());
+    gathering.reset();
     return false;
   }
   if (auto ok = reserve(*building, options.dirty_bytes * 2); !ok)
     return std::unexpected(ok.error());
   auto is_all = write_gathered();
-  if (!is_all) close_environments();
+  if (!is_all && is_all.error().code != ErrorCode::kDiskFull) close_environments();
   return is_all;
 }
 
@@ -305,12 +309,14 @@ Result<void> Index::State::prepare_step() {
   if (!made) return std::unexpected(made.error());
   auto begun = IndexBuild::begin(files.new_directory(), options.seed, options.generation_bytes);
   if (!begun) return std::unexpected(begun.error());
+  reached.store(0, std::memory_order_relaxed);
   building = std::move(*made);
   build = std::move(*begun);
   return {};
 }
 
 void Index::State::close_environments() {
+  gathering.reset();
   build.reset();
   building.reset();
   const std::lock_guard lock(mutex);  // nobody reads it before it is ready

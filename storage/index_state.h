@@ -80,12 +80,13 @@ struct Index::State {
   std::optional<Error> failure{};            // guarded by mutex: why a rebuild stands still
 
   // The indexer.
-  MetaRow meta;                               // as committed
-  std::optional<GenerationCommit> writing{};  // of which there are transactions to come
-  FrameMark target;                           // of a rebuild
-  std::unique_ptr<Environment> building{};    // kBuilding: index.new's
-  std::unique_ptr<IndexBuild> build{};        // kBuilding: what is written into it
-  std::unique_ptr<GenerationAhead> ahead{};   // what a rebuild writes next
+  MetaRow meta;                                   // as committed
+  std::optional<GenerationCommit> writing{};      // of which there are transactions to come
+  FrameMark target;                               // of a rebuild
+  std::unique_ptr<Environment> building{};        // kBuilding: index.new's
+  std::unique_ptr<IndexBuild> build{};            // kBuilding: what is written into it
+  std::shared_ptr<const Generation> gathering{};  // of which it has nothing yet
+  std::unique_ptr<GenerationAhead> ahead{};       // what a rebuild writes next
 
   void say(std::string_view line) const {
     if (options.log) options.log(line);

@@ -12,6 +12,7 @@
 #include "storage/hash.h"
 #include "storage/io.h"
 #include "storage/packed_positions.h"
+#include "storage/threads.h"
 
 namespace esdb::storage {
 
@@ -50,21 +51,26 @@ Bytes take(Bytes& rows, std::size_t size) {
 }  // namespace
 
 Result<std::unique_ptr<SortedRuns>> SortedRuns::make(const std::string& directory,
-                                                     std::uint64_t seed) {
+                                                     std::uint64_t seed, std::size_t memory) {
   std::string path = directory + "/sorting.XXXXXX";
   const int fd = ::mkostemp(path.data(), O_CLOEXEC);
   if (fd < 0) return failed("making a file in " + directory, errno);
-  std::unique_ptr<SortedRuns> runs(new SortedRuns(fd, seed));
+  std::unique_ptr<SortedRuns> runs(new SortedRuns(fd, seed, memory));
   if (::unlink(path.c_str()) != 0) return failed("unlinking " + path, errno);
   return runs;
 }
 
-SortedRuns::SortedRuns(int fd, std::uint64_t seed) : fd_(fd), seed_(seed) {}
+SortedRuns::SortedRuns(int fd, std::uint64_t seed, std::size_t memory)
+    : fd_(fd),
+      seed_(seed),
+      block_bytes_(std::clamp(memory / 1'000, kBlockBytesLeast, kBlockBytesMost)) {}
 SortedRuns::~SortedRuns() { ::close(fd_); }
 
 // ---- writing
 
 Result<void> SortedRuns::add(Bytes key, Bytes value) {
+  ESDB_CHECK(last_key_.empty() || std::ranges::lexicographical_compare(last_key_, key) ||
+             std::ranges::equal(last_key_, key));
   const bool is_first = block_.empty();
   if (is_first) block_.resize(kHeaderBytes);
   const auto shared = is_first ? 0 : std::ranges::mismatch(key, last_key_).in1 - key.begin();
@@ -75,11 +81,12 @@ Result<void> SortedRuns::add(Bytes key, Bytes value) {
   block_.insert(block_.end(), rest.begin(), rest.end());
   block_.insert(block_.end(), value.begin(), value.end());
   last_key_.assign(key.begin(), key.end());
-  if (block_.size() < kBlockBytes) return {};
+  if (block_.size() < block_bytes_) return {};
   return write_block();
 }
 
 Result<void> SortedRuns::write_block() {
+  const WithoutFileSizeSignal quiet;
   put(block_, sizeof(std::uint64_t), block_.size() - kHeaderBytes);
   put(block_, 0, checksum_of(block_, seed_, end_));
   for (Bytes left = block_; !left.empty();) {
@@ -100,6 +107,7 @@ Result<void> SortedRuns::end_run() {
     if (auto ok = write_block(); !ok) return ok;
   if (!run_.blocks.empty()) runs_.push_back(std::move(run_));
   run_ = {.begin = end_};
+  last_key_.clear();
   return {};
 }
 
@@ -107,6 +115,9 @@ void SortedRuns::abandon_run() {
   block_.clear();
   end_ = run_.begin;
   run_ = {.begin = end_};
+  last_key_.clear();
+  // Where that fails, the room is taken until the file is gone.
+  [[maybe_unused]] const auto cut = ::ftruncate(fd_, static_cast<off_t>(end_));
 }
 
 // ---- walking
@@ -163,7 +174,10 @@ Result<void> SortedRuns::load_block(Head& head) {
   }
   std::uint64_t checksum = 0;
   std::memcpy(&checksum, head.block.data(), sizeof(checksum));
-  if (checksum != checksum_of(head.block, seed_, head.offset))
+  std::uint64_t size = 0;
+  std::memcpy(&size, head.block.data() + sizeof(checksum), sizeof(size));
+  if (checksum != checksum_of(head.block, seed_, head.offset) ||
+      size != head.block.size() - kHeaderBytes)
     return std::unexpected(Error{.code = ErrorCode::kUnavailable,
                                  .message = "sorting the index: what was written was damaged"});
   head.offset += head.block.size();

@@ -9,7 +9,8 @@
 //
 // The checksum is XXH3-64 of what stands behind it, seeded with the store's secret and the block's
 // offset. The file has no name: it goes with whoever made it. It is read through the page cache,
-// and memory holds a block of each run.
+// and memory holds a block of each run; values are short, so that blocks are not much larger than
+// asked for.
 //
 // Threads: one.
 // Errors:  kDiskFull; kUnavailable, with what the system says, or that a block is damaged.
@@ -28,14 +29,17 @@ namespace esdb::storage {
 
 class SortedRuns {
  public:
-  static constexpr std::size_t kBlockBytes = std::size_t{32} << 10;
+  static constexpr std::size_t kBlockBytesMost = std::size_t{32} << 10;
+  static constexpr std::size_t kBlockBytesLeast = std::size_t{4} << 10;
 
-  static Result<std::unique_ptr<SortedRuns>> make(const std::string& directory, std::uint64_t seed);
+  // `memory`: for the blocks, as long as there are no more than a thousand runs.
+  static Result<std::unique_ptr<SortedRuns>> make(const std::string& directory, std::uint64_t seed,
+                                                  std::size_t memory);
   ~SortedRuns();
   SortedRuns(const SortedRuns&) = delete;
   SortedRuns& operator=(const SortedRuns&) = delete;
 
-  // ---- writing: rows of one run, each key above the one before it
+  // ---- writing: rows of one run, no key below the one before it
   Result<void> add(Bytes key, Bytes value);
   Result<void> end_run();
   void abandon_run();  // also one of which a row could not be written
@@ -64,7 +68,7 @@ class SortedRuns {
     Bytes value{};
   };
 
-  explicit SortedRuns(int fd, std::uint64_t seed);
+  SortedRuns(int fd, std::uint64_t seed, std::size_t memory);
   Result<void> write_block();
   Result<bool> step(Head& head);  // false: the run has ended
   Result<void> load_block(Head& head);
@@ -73,6 +77,7 @@ class SortedRuns {
 
   const int fd_;
   const std::uint64_t seed_;
+  const std::size_t block_bytes_;
   std::vector<Run> runs_;
   std::uint64_t end_ = 0;
   Run run_;                       // that is being written

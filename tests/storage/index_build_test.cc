@@ -4,11 +4,13 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "storage/index_environment.h"
 #include "storage/index_rows.h"
+#include "tests/fixtures/file_size_limit.h"
 #include "tests/fixtures/scratch_directory.h"
 #include "tests/fixtures/test_run.h"
 #include "tests/storage/every_row.h"
@@ -25,8 +27,9 @@ struct BuiltIndex : ::testing::Test {
     for (int i = 0; i < frames; ++i) add_frame(tail, history.add_frame(60));
     tail.freeze();
   }
-  // In transactions of so many bytes; how many there were.
-  int build(std::size_t memory, std::size_t dirty_bytes) {
+  // In transactions of so many bytes, every other one on a full disk if asked for; how many there
+  // were.
+  int build(std::size_t memory, std::size_t dirty_bytes, bool on_full_disk = false) {
     scratch = std::make_unique<fixtures::ScratchDirectory>();
     environment = Environment::open(scratch->path(), Environment::Mode::kBulk).value();
     auto build = IndexBuild::begin(scratch->path(), kSeed, memory).value();
@@ -38,9 +41,20 @@ struct BuiltIndex : ::testing::Test {
     }
     for (int transactions = 1;; ++transactions) {
       auto transaction = Transaction::begin(*environment, Transaction::Kind::kWrite).value();
-      const bool is_all = build->write(transaction, meta, dirty_bytes).value();
+      MetaRow next = meta;
+      const auto is_all = [&] {
+        std::optional<fixtures::FileSizeLimit> none;
+        if (on_full_disk && transactions % 2 == 0) none.emplace(1);
+        return build->write(transaction, next, dirty_bytes);
+      }();
+      if (!is_all) {
+        EXPECT_EQ(is_all.error().code, ErrorCode::kDiskFull);
+        ++full_disks;
+        continue;
+      }
       transaction.commit().value();
-      if (!is_all) continue;
+      meta = next;
+      if (!*is_all) continue;
       EXPECT_EQ(build->events_written(), history.last().last.value);
       return transactions;
     }
@@ -54,13 +68,17 @@ struct BuiltIndex : ::testing::Test {
   std::unique_ptr<fixtures::ScratchDirectory> scratch;
   std::unique_ptr<Environment> environment;
   MetaRow meta;
+  int full_disks = 0;
 };
 
 TEST_F(BuiltIndex, HoldsTheSameRowsInOneTransactionAndInMany) {
   for (int generation = 0; generation < 9; ++generation) write(12);
-  EXPECT_EQ(build(1 << 20, 1 << 30), 1);
+  EXPECT_EQ(build(1 << 20, 1 << 30), 2) << "terms, then second entries";
   const auto at_once = rows();
-  EXPECT_GT(build(1, 500), 20) << "second entries in runs of one";
+  EXPECT_GT(build(1, 500), 20) << "second entries in runs of a few";
+  EXPECT_EQ(rows(), at_once);
+  build(1, 500, true);
+  EXPECT_GT(full_disks, 5);
   EXPECT_EQ(rows(), at_once);
 }
 

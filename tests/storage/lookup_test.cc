@@ -126,6 +126,10 @@ TEST_P(LookupBesideTheIndexer, FindsEverythingWhileGenerationsMoveIntoTheIndex) 
     EXPECT_GE(lookup.position().value, last);
     EXPECT_EQ(lookup.head(term(TermClass::kType, "T")).value().count, lookup.position().value);
     EXPECT_GE(lookup.tracked("source").value(), seen);
+    if (const auto newest = lookup.position(); newest) {  // it may be in the index alone
+      const auto text = to_string(newest);
+      EXPECT_FALSE(lookup.tells_none_above(term(TermClass::kTag, text), newest.value - 1));
+    }
     // And where the index is read later, if at all.
     auto later =
         Lookup::begin_with_tail({.frame = seen, .position = last}, tail, store.index.get()).value();
@@ -141,8 +145,8 @@ TEST_P(LookupBesideTheIndexer, FindsEverythingWhileGenerationsMoveIntoTheIndex) 
       if (at > 0 && at <= last) {
         EXPECT_EQ(lookup.head(term(TermClass::kTag, std::to_string(at))).value().last.value, at);
         EXPECT_EQ(lookup.postings(term(TermClass::kStream, "s-1"))->nth(at).value().value, at);
-        const auto tag = term(TermClass::kTag, std::to_string(at));
-        EXPECT_FALSE(later.tells_none_above(tag, Position{at - 1}));
+        const auto text = std::to_string(at);
+        EXPECT_FALSE(later.tells_none_above(term(TermClass::kTag, text), Position{at - 1}));
       }
   }
   writer.join();

@@ -19,6 +19,7 @@
 namespace esdb::storage {
 namespace {
 
+constexpr std::size_t kMemory = 1;  // the smallest blocks
 using Rows = std::vector<std::pair<std::string, std::string>>;
 
 Bytes bytes_of(const std::string& text) { return std::as_bytes(std::span(text)); }
@@ -47,7 +48,7 @@ struct ExternalSort : ::testing::Test {
   }
 
   fixtures::ScratchDirectory directory;
-  std::unique_ptr<SortedRuns> runs = SortedRuns::make(directory.path(), 7).value();
+  std::unique_ptr<SortedRuns> runs = SortedRuns::make(directory.path(), 7, kMemory).value();
 };
 
 TEST_F(ExternalSort, WalksRowsOfAnySizeInTheOrderOfKeysAndOfRuns) {
@@ -68,7 +69,7 @@ TEST_F(ExternalSort, WalksRowsOfAnySizeInTheOrderOfKeysAndOfRuns) {
   }
   // Runs were added in their order, and the sort keeps it.
   std::ranges::stable_sort(all, {}, &Rows::value_type::first);
-  EXPECT_GT(runs->bytes(), 4 * SortedRuns::kBlockBytes);
+  EXPECT_GT(runs->bytes(), 4 * SortedRuns::kBlockBytesLeast);
   EXPECT_EQ(walk(), all);
 }
 
@@ -78,8 +79,8 @@ TEST_F(ExternalSort, LeavesNothingOfARunThatFoundNoRoom) {
   write_run({{"a", "1"}, {"c", "3"}}).value();
   const auto before = runs->bytes();
   {
-    const fixtures::FileSizeLimit limit(before + SortedRuns::kBlockBytes);
-    const auto full = write_run({{"b", std::string(3 * SortedRuns::kBlockBytes, 'x')}});
+    const fixtures::FileSizeLimit limit(before + SortedRuns::kBlockBytesLeast);
+    const auto full = write_run({{"b", std::string(3 * SortedRuns::kBlockBytesLeast, 'x')}});
     ASSERT_FALSE(full);
     EXPECT_EQ(full.error().code, ErrorCode::kDiskFull);
   }
@@ -91,7 +92,7 @@ TEST_F(ExternalSort, LeavesNothingOfARunThatFoundNoRoom) {
 
 TEST_F(ExternalSort, TellsADamagedBlock) {
   for (std::uint64_t at = 0; at < 40; at += 3) {
-    runs = SortedRuns::make(directory.path(), 7).value();
+    runs = SortedRuns::make(directory.path(), 7, kMemory).value();
     write_run({{"key", "a value of some bytes"}}).value();
     ASSERT_LT(at, runs->bytes());
     const int fd = ::open(path().c_str(), O_RDWR | O_CLOEXEC);
