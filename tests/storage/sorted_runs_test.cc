@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -88,6 +89,18 @@ TEST_F(ExternalSort, LeavesNothingOfARunThatFoundNoRoom) {
   EXPECT_EQ(runs->bytes(), before);
   write_run({{"b", "2"}}).value();
   EXPECT_EQ(walk(), (Rows{{"a", "1"}, {"b", "2"}, {"c", "3"}}));
+}
+
+// As the system's default has it: the signal would end this process.
+TEST_F(ExternalSort, RaisesNoSignalWhereAFileMayNotGrow) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const rlimit none{.rlim_cur = 1, .rlim_max = before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &none), 0);
+  const auto full = write_run({{"a", "1"}});
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  ASSERT_FALSE(full);
+  EXPECT_EQ(full.error().code, ErrorCode::kDiskFull);
 }
 
 TEST_F(ExternalSort, TellsADamagedBlock) {
