@@ -76,6 +76,12 @@ const char* copy_text(ListArena& arena, std::string_view text) {
 
 }  // namespace
 
+void prefetch_behind(const std::vector<const TermNode*>& sorted, std::size_t at) {
+  constexpr std::size_t kPrefetched = 8;
+  if (at + 2 * kPrefetched < sorted.size()) __builtin_prefetch(sorted[at + 2 * kPrefetched]);
+  if (at + kPrefetched < sorted.size()) __builtin_prefetch(sorted[at + kPrefetched]->text_begin);
+}
+
 bool precedes(const TermNode* a, const TermNode* b) {
   return std::tuple(a->kind, a->text()) < std::tuple(b->kind, b->text());
 }

@@ -43,6 +43,9 @@ struct TermNode {
 };
 // By kind and text, as in the index on disk.
 bool precedes(const TermNode* a, const TermNode* b);
+// For a walk over sorted terms, which lie all over memory: the next ones are brought while the one
+// there is worked on.
+void prefetch_behind(const std::vector<const TermNode*>& sorted, std::size_t at);
 
 // A source's position as of the end of a frame.
 struct TrackedAt {

@@ -171,7 +171,7 @@ Result<bool> Index::commit(const std::shared_ptr<const Generation>& generation) 
   if (state.health.is_damaged()) return std::unexpected(state.health.error());
   if (state.environment == nullptr)
     if (auto reopened = state.reopen(); !reopened) return std::unexpected(reopened.error());
-  auto committed = state.commit_to(*state.environment, generation);
+  auto committed = state.commit(generation);
   if (committed || committed.error().code == ErrorCode::kDiskFull || state.health.is_damaged())
     return committed;
   state.say("index: " + committed.error().message + "; opening it again");
@@ -179,11 +179,10 @@ Result<bool> Index::commit(const std::shared_ptr<const Generation>& generation) 
   return committed;
 }
 
-Result<bool> Index::State::commit_to(Environment& to,
-                                     const std::shared_ptr<const Generation>& generation) {
+Result<bool> Index::State::commit(const std::shared_ptr<const Generation>& generation) {
   if (!writing) writing.emplace(generation, options.seed, health);
   ESDB_CHECK(writing->generation() == generation);
-  auto is_all = write_to(to, *writing);
+  auto is_all = write(*writing);
   if (!is_all || *is_all) writing.reset();
   if (!is_all || !*is_all) return is_all;
   reached.store(meta.mark.last_position, std::memory_order_relaxed);
@@ -205,10 +204,10 @@ Result<void> Index::State::reserve(Environment& in, std::size_t bytes) {
                                .message = "no room for the index in " + options.directory});
 }
 
-Result<bool> Index::State::write_to(Environment& to, GenerationCommit& commit) {
-  if (auto ok = reserve(to, commit.room(options.dirty_bytes)); !ok)
+Result<bool> Index::State::write(GenerationCommit& commit) {
+  if (auto ok = reserve(*environment, commit.room(options.dirty_bytes)); !ok)
     return std::unexpected(ok.error());
-  auto transaction = Transaction::begin(to, Transaction::Kind::kWrite);
+  auto transaction = Transaction::begin(*environment, Transaction::Kind::kWrite);
   if (!transaction) return failed(transaction.error());
   MetaRow next = meta;
   auto is_all = commit.write(*transaction, next, options.dirty_bytes);
@@ -217,7 +216,7 @@ Result<bool> Index::State::write_to(Environment& to, GenerationCommit& commit) {
     if (auto ok = transaction->put(Tree::kMeta, meta_key(), bytes_of(meta)); !ok)
       return failed(ok.error());
     if (auto ok = transaction->commit(); !ok) return failed(ok.error());
-    transaction = Transaction::begin(to, Transaction::Kind::kWrite);
+    transaction = Transaction::begin(*environment, Transaction::Kind::kWrite);
     if (!transaction) return failed(transaction.error());
     if (auto ok = transaction->put(Tree::kMeta, meta_key(), bytes_of(next)); !ok)
       return failed(ok.error());

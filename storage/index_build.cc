@@ -8,8 +8,7 @@ namespace esdb::storage {
 
 namespace {
 
-constexpr std::size_t kEntryBytes = 16;  // what LMDB adds to a row
-constexpr std::size_t kPrefetched = 8;
+constexpr std::size_t kEntryBytes = 16;    // what LMDB adds to a row
 constexpr std::size_t kListBytes = 4'000;  // of one row; longer ones take several
 
 std::unexpected<Error> failed(LmdbError error) {
@@ -50,10 +49,7 @@ Result<void> IndexBuild::add(const Generation& generation) {
     return added;
   };
   for (std::size_t at = 0; at < sorted->size(); ++at) {
-    // Terms lie all over memory.
-    if (at + 2 * kPrefetched < sorted->size()) __builtin_prefetch((*sorted)[at + 2 * kPrefetched]);
-    if (at + kPrefetched < sorted->size())
-      __builtin_prefetch((*sorted)[at + kPrefetched]->text_begin);
+    prefetch_behind(*sorted, at);
     const TermNode& node = *(*sorted)[at];
     const Bytes key = term_key(node.kind, node.text(), space);
     const TailPostings::View view(node.postings);
@@ -93,9 +89,7 @@ Result<bool> IndexBuild::write(Transaction& transaction, MetaRow& meta, std::siz
     if (auto ok = write_seconds(transaction); !ok) return std::unexpected(ok.error());
   const bool is_all = stage_ == Stage::kSeconds && seconds_->at_end();
   if (is_all) meta.set_at(meta.mark);
-  seal(meta, seed_);
-  if (auto ok = checked(transaction.put(Tree::kMeta, meta_key(), bytes_of(meta))); !ok)
-    return std::unexpected(ok.error());
+  if (auto ok = put_meta(transaction, meta, seed_); !ok) return failed(ok.error());
   return is_all;
 }
 

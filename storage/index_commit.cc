@@ -14,7 +14,6 @@ namespace {
 constexpr double kFillShare = 1.5;
 constexpr double kSecondBytes = 40;
 constexpr double kRowBytes = 16;  // the least by which a row grows, or is
-constexpr std::size_t kPrefetched = 8;
 
 // Of the pages that so many rows make dirty, anywhere in a tree of so many, for each of them.
 double dirty_bytes_each(std::uint64_t pages, std::size_t rows) {
@@ -68,7 +67,7 @@ Result<bool> GenerationCommit::write(Transaction& transaction, MetaRow& meta,
     const Bytes key = next_term_ == 0 ? Bytes{} : key_of(*terms_[next_term_ - 1], space);
     meta.set_between(to_row(generation_->end()), key);
   }
-  if (auto ok = write_meta(transaction, meta); !ok) return std::unexpected(ok.error());
+  if (auto ok = put_meta(transaction, meta, seed_); !ok) return failed(ok.error());
   return is_all;
 }
 
@@ -76,7 +75,7 @@ Result<void> GenerationCommit::write_without_terms(Transaction& transaction, Met
   ESDB_CHECK(generation_->begins_behind().frame_number == meta.mark.frame_number);
   if (auto ok = write_epochs(transaction, meta); !ok) return ok;
   if (auto ok = finish(transaction, meta); !ok) return ok;
-  return write_meta(transaction, meta);
+  return checked(put_meta(transaction, meta, seed_));
 }
 
 Result<void> GenerationCommit::begin(Transaction& transaction, MetaRow& meta) {
@@ -87,12 +86,6 @@ Result<void> GenerationCommit::begin(Transaction& transaction, MetaRow& meta) {
   next_term_ = terms_at_next(meta, terms_);
   if (auto ok = estimate(transaction, meta); !ok) return failed(ok.error());
   return write_epochs(transaction, meta);
-}
-
-// Terms lie all over memory: the next ones are brought while this one is worked on.
-void GenerationCommit::prefetch_behind(std::size_t at) const {
-  if (at + 2 * kPrefetched < terms_.size()) __builtin_prefetch(terms_[at + 2 * kPrefetched]);
-  if (at + kPrefetched < terms_.size()) __builtin_prefetch(terms_[at + kPrefetched]->text_begin);
 }
 
 // Rows of a kind are taken to lie anywhere among those of their kind: tags and streams may be quite
@@ -118,7 +111,7 @@ Result<void> GenerationCommit::number_new_terms(Transaction& transaction, const 
   if (!cursor) return failed(cursor.error());
   numbers_.assign(generation_->term_count(), 0);
   for (std::size_t at = 0; at < terms_.size(); ++at) {
-    prefetch_behind(at);
+    prefetch_behind(terms_, at);
     const TermNode* node = terms_[at];
     std::uint64_t& number = numbers_[node->sequence];
     if (node->kind == TermClass::kStream) {
@@ -186,7 +179,7 @@ Result<void> GenerationCommit::write_terms(Transaction& transaction, MetaRow& me
   chunks_.clear();
   chunk_bytes_.clear();
   for (; next_term_ < terms_.size() && has_room(); ++next_term_) {
-    prefetch_behind(next_term_);
+    prefetch_behind(terms_, next_term_);
     const TermNode& node = *terms_[next_term_];
     auto ok = numbers_[node.sequence] != 0 ? add_term(*cursor, node, meta) : extend(*cursor, node);
     if (!ok) return ok;
@@ -297,11 +290,6 @@ Result<void> GenerationCommit::finish(Transaction& transaction, MetaRow& meta) {
   meta.next_term += new_terms_;
   meta.set_at(to_row(generation_->end()));
   return {};
-}
-
-Result<void> GenerationCommit::write_meta(Transaction& transaction, MetaRow& meta) {
-  seal(meta, seed_);
-  return checked(transaction.put(Tree::kMeta, meta_key(), bytes_of(meta)));
 }
 
 Result<void> GenerationCommit::checked(const LmdbResult<void>& result) {

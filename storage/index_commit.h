@@ -67,11 +67,9 @@ class GenerationCommit {
   Result<void> write_chunks(Transaction& transaction);
   Result<void> write_tracking(Transaction& transaction, MetaRow& meta);
   Result<void> finish(Transaction& transaction, MetaRow& meta);
-  Result<void> write_meta(Transaction& transaction, MetaRow& meta);
 
   bool has_room() const { return dirty_ < dirty_max_; }
   LmdbResult<void> estimate(const Transaction& transaction, const MetaRow& meta);
-  void prefetch_behind(std::size_t at) const;
   Result<void> checked(const LmdbResult<void>& result);
   std::unexpected<Error> failed(LmdbError error);
   std::unexpected<Error> damaged(std::string_view what);

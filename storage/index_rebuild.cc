@@ -55,8 +55,7 @@ Result<std::unique_ptr<Environment>> Index::State::make_empty(const std::string&
   meta = {};
   meta.store_id = options.store_id;
   meta.next_term = 1;
-  seal(meta, options.seed);
-  if (auto ok = transaction->put(Tree::kMeta, meta_key(), bytes_of(meta)); !ok)
+  if (auto ok = put_meta(*transaction, meta, options.seed); !ok)
     return unavailable(what, ok.error());
   if (auto ok = transaction->commit(); !ok) return unavailable(what, ok.error());
   return std::move(*made);
@@ -182,7 +181,7 @@ Result<bool> Index::rebuild_step(const Log& log) {
     if (!next) return std::unexpected(next.error());
     generation = *std::move(next);
   }
-  auto is_all = state.commit_to(*state.environment, generation);
+  auto is_all = state.commit(generation);
   if (!is_all) {
     // An environment whose commit failed is not written to again.
     if (is_all.error().code != ErrorCode::kDiskFull) state.close_environments();

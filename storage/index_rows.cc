@@ -184,6 +184,11 @@ void seal(MetaRow& row, std::uint64_t seed) {
   set_checksum(Tree::kMeta, meta_key(), std::as_writable_bytes(std::span(&row, 1)), seed);
 }
 
+LmdbResult<void> put_meta(Transaction& transaction, MetaRow& row, std::uint64_t seed) {
+  seal(row, seed);
+  return transaction.put(Tree::kMeta, meta_key(), bytes_of(row));
+}
+
 Bytes bytes_of(const MetaRow& row) { return std::as_bytes(std::span(&row, 1)); }
 
 std::optional<MetaRow> read_meta_row(Bytes value, std::uint64_t seed) {

@@ -141,6 +141,8 @@ SecondRow second_row(std::uint64_t term_number);
 std::optional<std::uint64_t> read_second_row(Bytes value);
 
 void seal(MetaRow& row, std::uint64_t seed);  // sets its checksum
+// Seals it, and puts it where it belongs.
+LmdbResult<void> put_meta(Transaction& transaction, MetaRow& row, std::uint64_t seed);
 Bytes bytes_of(const MetaRow& row);
 // Nothing unless it is intact and of this version.
 std::optional<MetaRow> read_meta_row(Bytes value, std::uint64_t seed);

@@ -92,8 +92,8 @@ struct Index::State {
     if (options.log) options.log(line);
   }
   // One transaction of the generation, meta row included. True: that was its last.
-  Result<bool> commit_to(Environment& to, const std::shared_ptr<const Generation>& generation);
-  Result<bool> write_to(Environment& to, GenerationCommit& commit);
+  Result<bool> commit(const std::shared_ptr<const Generation>& generation);
+  Result<bool> write(GenerationCommit& commit);
   std::unexpected<Error> failed(LmdbError error);
   Result<void> reserve(Environment& in, std::size_t bytes);
   Result<void> reopen();

@@ -15,6 +15,13 @@
 
 namespace esdb::storage {
 
+// Of any file's descriptor: what the machine does in parts is gone on with. Reading gives fewer
+// bytes where the file ends; writing raises no SIGXFSZ.
+IoResult<std::size_t> read_all(int fd, std::uint64_t offset, std::span<std::byte> into,
+                               std::size_t alignment = 1);
+IoResult<void> write_all(int fd, std::uint64_t offset, std::span<const std::byte> bytes,
+                         std::size_t alignment = 1, int flags = 0);
+
 // A file of a directory: one descriptor for the page cache and, where the file system allows it,
 // one for direct I/O. Both are closed on exec and above the standard ones.
 class PosixFile final : public File {

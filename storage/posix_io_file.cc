@@ -25,6 +25,14 @@ std::unexpected<IoError> failed() { return failed(errno); }
 
 std::int64_t result_of(ssize_t returned) { return returned < 0 ? -errno : returned; }
 
+// Page-aligned zeros, for direct I/O.
+std::span<const std::byte> zeroes() {
+  alignas(4096) static const std::byte bytes[kZeroesBytes]{};
+  return bytes;
+}
+
+}  // namespace
+
 IoResult<std::size_t> read_all(int fd, std::uint64_t offset, std::span<std::byte> into,
                                std::size_t alignment) {
   Transfer transfer(Transfer::Kind::kRead, into.size(), alignment);
@@ -49,14 +57,6 @@ IoResult<void> write_all(int fd, std::uint64_t offset, std::span<const std::byte
   if (transfer.result() < 0) return failed(static_cast<int>(-transfer.result()));
   return {};
 }
-
-// Page-aligned zeros, for direct I/O.
-std::span<const std::byte> zeroes() {
-  alignas(4096) static const std::byte bytes[kZeroesBytes]{};
-  return bytes;
-}
-
-}  // namespace
 
 PosixFile::PosixFile(std::string path, Descriptors descriptors, std::size_t alignment)
     : path_(std::move(path)), descriptors_(descriptors), alignment_(alignment) {

@@ -12,7 +12,7 @@
 #include "storage/hash.h"
 #include "storage/io.h"
 #include "storage/packed_positions.h"
-#include "storage/threads.h"
+#include "storage/posix_io.h"
 
 namespace esdb::storage {
 
@@ -86,16 +86,10 @@ Result<void> SortedRuns::add(Bytes key, Bytes value) {
 }
 
 Result<void> SortedRuns::write_block() {
-  const WithoutFileSizeSignal quiet;
   put(block_, sizeof(std::uint64_t), block_.size() - kHeaderBytes);
   put(block_, 0, checksum_of(block_, seed_, end_));
-  for (Bytes left = block_; !left.empty();) {
-    const auto written = ::pwrite(fd_, left.data(), left.size(),
-                                  static_cast<off_t>(end_ + block_.size() - left.size()));
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return failed("writing", written == 0 ? ENOSPC : errno);
-    left = left.subspan(static_cast<std::size_t>(written));
-  }
+  if (auto written = write_all(fd_, end_, block_); !written)
+    return failed("writing", written.error().number);
   run_.blocks.push_back(static_cast<std::uint32_t>(block_.size()));
   end_ += block_.size();
   block_.clear();
@@ -165,13 +159,9 @@ Result<bool> SortedRuns::step(Head& head) {
 
 Result<void> SortedRuns::load_block(Head& head) {
   head.block.resize(runs_[head.run].blocks[head.next_block++]);
-  for (std::size_t have = 0; have < head.block.size();) {
-    const auto got = ::pread(fd_, head.block.data() + have, head.block.size() - have,
-                             static_cast<off_t>(head.offset + have));
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return failed("reading", got == 0 ? EIO : errno);
-    have += static_cast<std::size_t>(got);
-  }
+  const auto read = read_all(fd_, head.offset, head.block);
+  if (!read) return failed("reading", read.error().number);
+  if (*read != head.block.size()) return failed("reading", EIO);
   std::uint64_t checksum = 0;
   std::memcpy(&checksum, head.block.data(), sizeof(checksum));
   std::uint64_t size = 0;
