@@ -7,9 +7,10 @@ if(NOT CMAKE_C_COMPILER_LOADED)
   set(FOUND_LIBATOMIC TRUE)
 endif()
 find_package(CapnProto REQUIRED)
-pkg_check_modules(LMDB REQUIRED IMPORTED_TARGET lmdb)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
 pkg_check_modules(OPENSSL_CRYPTO REQUIRED IMPORTED_TARGET libcrypto)
+# LMDB's static library: the linker puts a function of ours into it (storage/paced_flush.h).
+find_library(LMDB_STATIC liblmdb.a REQUIRED)
 # liburing 2.3's shared library lacks the ring restriction calls that its header has: link the
 # static one.
 find_library(URING_STATIC liburing.a REQUIRED)

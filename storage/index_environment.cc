@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "storage/paced_flush.h"
 #include "storage/threads.h"
 
 namespace esdb::storage {
@@ -117,7 +118,10 @@ LmdbResult<void> Environment::open_trees(Mode mode) {
   return done(mdb_txn_commit(txn));
 }
 
-LmdbResult<void> Environment::sync() { return done(mdb_env_sync(env_, 1)); }
+LmdbResult<void> Environment::sync() {
+  const PacedFlush paced;
+  return done(mdb_env_sync(env_, 1));
+}
 
 std::size_t Environment::used_bytes() const {
   MDB_envinfo info{};
@@ -252,6 +256,7 @@ LmdbResult<TreeCursor> Transaction::cursor(Tree tree) const {
 
 LmdbResult<void> Transaction::commit() {
   const WithoutFileSizeSignal quiet;
+  const PacedFlush paced;
   return done(mdb_txn_commit(std::exchange(txn_, nullptr)));
 }
 

@@ -204,6 +204,10 @@ int fdatasync(int fd) {
   if (faults::fails("fdatasync", fd)) return -1;
   return static_cast<int>(syscall(SYS_fdatasync, fd));
 }
+int sync_file_range(int fd, long offset, long bytes, unsigned flags) {
+  if (faults::fails("sync_file_range", fd)) return -1;
+  return static_cast<int>(syscall(SYS_sync_file_range, fd, offset, bytes, flags));
+}
 int fallocate(int fd, int mode, long offset, long bytes) {
   if (faults::fails("fallocate", fd)) return -1;
   return static_cast<int>(syscall(SYS_fallocate, fd, mode, offset, bytes));
