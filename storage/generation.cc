@@ -98,13 +98,8 @@ Generation::Generation(const FrameMark& begins_behind, std::size_t table_slots)
     : begins_behind_(begins_behind), end_(begins_behind), terms_(table_slots), sources_(16) {}
 
 void Generation::add(const IndexedEvent& event) {
-  terms_.prefetch(event.stream.hash);
   const std::uint32_t at = distance(event.position);
   const bool system = is_system(event.stream.text);
-  if (!system) {
-    terms_.prefetch(event.type.hash);
-    for (const TermRef& tag : event.tags) terms_.prefetch(tag.hash);
-  }
   TermNode* stream = find_or_add(event.stream);
   if (const std::uint32_t count = stream->postings.count(); count == 0)
     stream->first_version = event.version.value;
@@ -162,6 +157,13 @@ const TermNode* Generation::find(const TermRef& term) const {
   return terms_.find(term.hash, [&](const TermNode& node) {
     return node.kind == term.kind && node.text() == term.text;
   });
+}
+
+void Generation::prefetch(const TermRef& term, Prefetch what) const {
+  if (what == Prefetch::kSlot)
+    terms_.prefetch_slot(term.hash);
+  else
+    terms_.prefetch_node(term.hash);
 }
 
 const SourceNode* Generation::find_source(std::string_view source) const {

@@ -84,6 +84,7 @@ class Generation {
   const FrameMark& begins_behind() const { return begins_behind_; }
   std::uint64_t base() const { return begins_behind_.last.value; }
   const TermNode* find(const TermRef& term) const;
+  void prefetch(const TermRef& term, Prefetch what) const;
   const SourceNode* find_source(std::string_view source) const;
   // The list's values up to the bound; how many they are, and the last of them (0: there is none).
   TailPostings::View view(const TailPostings& postings, Position bound) const;

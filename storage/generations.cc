@@ -144,6 +144,14 @@ std::optional<StreamHead> TailIndex::stream_head(const TermRef& stream) const {
   return std::nullopt;
 }
 
+void TailIndex::prefetch_head(const TermRef& term, Prefetch what) const {
+  for (const auto& generation : *state_->writers_list) generation->prefetch(term, what);
+}
+
+void TailIndex::prefetch_added(const TermRef& term, Prefetch what) const {
+  state_->newest->prefetch(term, what);
+}
+
 Position TailIndex::last_above(const TermRef& term, Position after) const {
   const Generations& list = *state_->writers_list;
   for (auto at = list.rbegin(); at != list.rend(); ++at) {

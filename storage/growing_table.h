@@ -39,6 +39,7 @@ class GrowingTable {
     std::optional<MappedMemory> large;
   };
   static constexpr std::size_t kMappedFrom = std::size_t{128} << 10;
+  static constexpr std::size_t kCacheLineBytes = 64;
 
  public:
   // `slots`: a power of two.
@@ -67,9 +68,17 @@ class GrowingTable {
       if (node->hash == hash && is_it(*node)) return node;
     }
   }
-  void prefetch(std::uint64_t hash) const {
+  // What find() will touch: the slot first, and when that has come, the node.
+  void prefetch_slot(std::uint64_t hash) const {
     const Slots& table = *newest_.load(std::memory_order_acquire);
     __builtin_prefetch(&table.slots[hash & table.mask]);
+  }
+  void prefetch_node(std::uint64_t hash) const {
+    const Slots& table = *newest_.load(std::memory_order_acquire);
+    const Node* node = table.slots[hash & table.mask].load(std::memory_order_acquire);
+    if (node == nullptr) return;
+    __builtin_prefetch(node);
+    __builtin_prefetch(reinterpret_cast<const std::byte*>(node) + kCacheLineBytes);
   }
   std::size_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
 

@@ -199,6 +199,10 @@ Result<TermHead> Lookup::head(const TermRef& term) {
   return head;
 }
 
+void Lookup::prefetch_head(const TermRef& term, Prefetch what) const {
+  for (const auto& generation : state_->generations()) generation->prefetch(term, what);
+}
+
 Result<Postings> Lookup::postings(const TermRef& term) {
   if (auto ok = state_->read_when_needed(); !ok) return std::unexpected(ok.error());
   auto source = std::make_unique<Postings::Source>();

@@ -84,6 +84,8 @@ class Lookup {
   std::uint64_t frame() const;
 
   Result<TermHead> head(const TermRef& term);  // zeros when no event has it
+  void prefetch_head(const TermRef& term,
+                     Prefetch what) const;  // for that, where many are asked for
   Result<Postings> postings(const TermRef& term);
   // Whether the generations alone tell that no event above it, up to position(), carries the term.
   // False: one does, or they do not reach back that far.

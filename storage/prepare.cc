@@ -215,10 +215,14 @@ Result<void> prepare(Request& request, const Sources& sources) {
   prepared.frame = lookup->frame();
   prepared.position = lookup->position();
   name_terms(request);
-  for (auto& stream : prepared.streams) {
-    auto head = lookup->head(stream.name);
+  auto& streams = prepared.streams;
+  for (std::size_t i = 0; i < streams.size(); ++i) {
+    look_ahead(i, streams.size(), [&](std::size_t at, Prefetch what) {
+      lookup->prefetch_head(streams[at].name, what);
+    });
+    auto head = lookup->head(streams[i].name);
     if (!head) return std::unexpected(head.error());
-    stream.head = {.version = head->count, .last = head->last};
+    streams[i].head = {.version = head->count, .last = head->last};
   }
   for (const auto& tracking : request.parts->tracking) {
     auto stored = lookup->tracked(tracking.source);

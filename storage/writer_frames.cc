@@ -109,11 +109,22 @@ void Writer::accept(RequestPtr request, std::size_t content_bytes) {
   }
   Appended appended;
   appended.committed = log_.last_commit_time();
-  for (auto& stream : prepared.streams) stream.head = head_of(stream, tail_);
+  auto& streams = prepared.streams;
+  for (std::size_t i = 0; i < streams.size(); ++i) {
+    look_ahead(i, streams.size(),
+               [&](std::size_t at, Prefetch what) { tail_.prefetch_head(streams[at].name, what); });
+    streams[i].head = head_of(streams[i], tail_);
+  }
+  const auto prefetch_event = [&](std::size_t at, Prefetch what) {
+    const auto& named = prepared.events[at];
+    tail_.prefetch_added(streams[named.stream].name, what);
+    for (const TermRef& tag : named.tags) tail_.prefetch_added(tag, what);
+  };
   for (std::size_t i = 0; i < parts.events.size(); ++i) {
+    look_ahead(i, parts.events.size(), prefetch_event);
     const auto& event = parts.events[i];
     const auto& named = prepared.events[i];
-    auto& stream = prepared.streams[named.stream];
+    auto& stream = streams[named.stream];
     const bool last = i + 1 == parts.events.size();
     const Version version = stream.head.version.value + 1;
     const Position position = log_.add_event({.encoded = event.encoded,

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <map>
 #include <thread>
 
 #include "storage/generation.h"
@@ -22,6 +23,23 @@ HistoryFrame frame_of(std::uint64_t number, std::uint64_t first, std::uint64_t e
     frame.events.push_back(
         {.position = first + i, .version = first + i, .stream = stream, .type = "T"});
   return frame;
+}
+
+TEST(LookingAhead, BringsEverySlotBeforeItsNodeAndBothBeforeTheirTurn) {
+  constexpr std::size_t kCount = 40;
+  std::map<std::size_t, std::size_t> slots, nodes;  // by what they are for: when
+  for (std::size_t now = 0; now < kCount; ++now)
+    look_ahead(now, kCount, [&](std::size_t at, Prefetch what) {
+      ASSERT_LT(at, kCount);
+      EXPECT_TRUE((what == Prefetch::kSlot ? slots : nodes).emplace(at, now).second) << at;
+    });
+  ASSERT_GT(slots.size(), kCount / 2);
+  for (const auto& [at, when] : slots) {
+    ASSERT_TRUE(nodes.contains(at)) << at;
+    EXPECT_LT(when, nodes[at]);
+    EXPECT_LT(nodes[at], at);
+  }
+  look_ahead(0, 1, [](std::size_t, Prefetch) { FAIL() << "of one, there is nothing ahead"; });
 }
 
 TEST(TailIndex, ShowsTheWriterWhatIsLaidOut) {
