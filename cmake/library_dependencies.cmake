@@ -9,8 +9,10 @@ endif()
 find_package(CapnProto REQUIRED)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
 pkg_check_modules(OPENSSL_CRYPTO REQUIRED IMPORTED_TARGET libcrypto)
-# LMDB's static library: the linker puts a function of ours into it (storage/paced_flush.h).
+# A program links LMDB's static library, in which the linker puts a function of ours in the place of
+# another (storage/paced_flush.h). That library cannot be part of a shared one.
 find_library(LMDB_STATIC liblmdb.a REQUIRED)
+find_library(LMDB_SHARED liblmdb.so REQUIRED)
 # liburing 2.3's shared library lacks the ring restriction calls that its header has: link the
 # static one.
 find_library(URING_STATIC liburing.a REQUIRED)

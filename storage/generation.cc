@@ -77,9 +77,10 @@ const char* copy_text(ListArena& arena, std::string_view text) {
 }  // namespace
 
 void prefetch_behind(const std::vector<const TermNode*>& sorted, std::size_t at) {
-  constexpr std::size_t kPrefetched = 8;
-  if (at + 2 * kPrefetched < sorted.size()) __builtin_prefetch(sorted[at + 2 * kPrefetched]);
-  if (at + kPrefetched < sorted.size()) __builtin_prefetch(sorted[at + kPrefetched]->text_begin);
+  look_ahead(at, sorted.size(), [&](std::size_t i, Prefetch what) {
+    __builtin_prefetch(what == Prefetch::kPointer ? static_cast<const void*>(sorted[i])
+                                                  : sorted[i]->text_begin);
+  });
 }
 
 bool precedes(const TermNode* a, const TermNode* b) {
@@ -98,8 +99,13 @@ Generation::Generation(const FrameMark& begins_behind, std::size_t table_slots)
     : begins_behind_(begins_behind), end_(begins_behind), terms_(table_slots), sources_(16) {}
 
 void Generation::add(const IndexedEvent& event) {
+  terms_.prefetch_slot(event.stream.hash);
   const std::uint32_t at = distance(event.position);
   const bool system = is_system(event.stream.text);
+  if (!system) {
+    terms_.prefetch_slot(event.type.hash);
+    for (const TermRef& tag : event.tags) terms_.prefetch_slot(tag.hash);
+  }
   TermNode* stream = find_or_add(event.stream);
   if (const std::uint32_t count = stream->postings.count(); count == 0)
     stream->first_version = event.version.value;
@@ -160,7 +166,7 @@ const TermNode* Generation::find(const TermRef& term) const {
 }
 
 void Generation::prefetch(const TermRef& term, Prefetch what) const {
-  if (what == Prefetch::kSlot)
+  if (what == Prefetch::kPointer)
     terms_.prefetch_slot(term.hash);
   else
     terms_.prefetch_node(term.hash);

@@ -33,14 +33,17 @@ class Generation;
 using Generations = std::vector<std::shared_ptr<const Generation>>;  // oldest first
 
 // Terms lie all over memory. Where many are looked up, what a look-up touches is brought while
-// those before it are worked on: its slot in the table first, and some look-ups later what that
-// leads to.
-enum class Prefetch : std::uint8_t { kSlot, kNode };
-// Before the look-up at `at` of so many: `prefetch(i, what)` for those behind it.
+// those before it are worked on: first the pointer (a slot of a table, a node), and some look-ups
+// later what it points at.
+enum class Prefetch : std::uint8_t { kPointer, kPointee };
+// To be called before each of `count` look-ups in turn, of which `at` is next.
+// `prefetch(i, what)`: for a later one.
 void look_ahead(std::size_t at, std::size_t count, const auto& prefetch) {
   constexpr std::size_t kAhead = 8;
-  if (at + 2 * kAhead < count) prefetch(at + 2 * kAhead, Prefetch::kSlot);
-  if (at + kAhead < count) prefetch(at + kAhead, Prefetch::kNode);
+  if (at == 0)
+    for (std::size_t i = 1; i < count && i < 2 * kAhead; ++i) prefetch(i, Prefetch::kPointer);
+  if (at + 2 * kAhead < count) prefetch(at + 2 * kAhead, Prefetch::kPointer);
+  if (at + kAhead < count) prefetch(at + kAhead, Prefetch::kPointee);
 }
 
 struct IndexedEvent {
@@ -97,8 +100,8 @@ class TailIndex {
   // above: a generation that the indexer drops stays in view until the writer's next one of them,
   // so that first_frame() and what is found agree with each other. Nothing: no generation names it.
   std::optional<StreamHead> stream_head(const TermRef& stream) const;
-  void prefetch_head(const TermRef& term, Prefetch what) const;   // for that
-  void prefetch_added(const TermRef& term, Prefetch what) const;  // for add()
+  void prefetch_head(const TermRef& term, Prefetch what) const;   // before stream_head()
+  void prefetch_added(const TermRef& term, Prefetch what) const;  // before add()
   std::optional<std::uint64_t> tracked(std::string_view source) const;
   // The last event above `after` that carries the term; 0: none of those in the generations does.
   Position last_above(const TermRef& term, Position after) const;

@@ -83,9 +83,8 @@ class Lookup {
   Position position() const;
   std::uint64_t frame() const;
 
-  Result<TermHead> head(const TermRef& term);  // zeros when no event has it
-  void prefetch_head(const TermRef& term,
-                     Prefetch what) const;  // for that, where many are asked for
+  Result<TermHead> head(const TermRef& term);                    // zeros when no event has it
+  void prefetch_head(const TermRef& term, Prefetch what) const;  // before head()
   Result<Postings> postings(const TermRef& term);
   // Whether the generations alone tell that no event above it, up to position(), carries the term.
   // False: one does, or they do not reach back that far.

@@ -123,6 +123,7 @@ class Writer {
   bool take_up(RequestPtr& request, Request::Phase as = Request::Phase::kTaken);
   Placed place(RequestPtr& request);
   bool make_room(std::size_t bytes, std::size_t events);
+  void bring_up_to_date(std::span<Prepared::Stream> streams) const;  // their heads
   void accept(RequestPtr request, std::size_t content_bytes);
   void end_frame();
   void submit(const FrameWrite& write, std::vector<Answer> answers);

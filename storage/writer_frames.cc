@@ -89,6 +89,14 @@ bool Writer::make_room(std::size_t bytes, std::size_t events) {
   return false;
 }
 
+void Writer::bring_up_to_date(std::span<Prepared::Stream> streams) const {
+  for (std::size_t i = 0; i < streams.size(); ++i) {
+    look_ahead(i, streams.size(),
+               [&](std::size_t at, Prefetch what) { tail_.prefetch_head(streams[at].name, what); });
+    streams[i].head = head_of(streams[i], tail_);
+  }
+}
+
 void Writer::accept(RequestPtr request, std::size_t content_bytes) {
   const auto& parts = *request->parts;
   auto& prepared = request->prepared;
@@ -110,11 +118,7 @@ void Writer::accept(RequestPtr request, std::size_t content_bytes) {
   Appended appended;
   appended.committed = log_.last_commit_time();
   auto& streams = prepared.streams;
-  for (std::size_t i = 0; i < streams.size(); ++i) {
-    look_ahead(i, streams.size(),
-               [&](std::size_t at, Prefetch what) { tail_.prefetch_head(streams[at].name, what); });
-    streams[i].head = head_of(streams[i], tail_);
-  }
+  bring_up_to_date(streams);
   const auto prefetch_event = [&](std::size_t at, Prefetch what) {
     const auto& named = prepared.events[at];
     tail_.prefetch_added(streams[named.stream].name, what);

@@ -48,7 +48,8 @@ run(${CMAKE_COMMAND} -S ${SCRATCH}/examples -B ${SCRATCH}/build -G Ninja -D CMAK
 run(${CMAKE_COMMAND} --build ${SCRATCH}/build)
 run(${CMAKE_CTEST_COMMAND} --test-dir ${SCRATCH}/build --output-on-failure --no-tests=error)
 
-# The README's first program, as it stands there.
+# The README's first program, as it stands there; once more as a part of a shared library, and in a
+# project that asks for a CMake of long ago.
 file(READ ${SOURCE}/README.md readme)
 string(REGEX MATCH "```cpp\n([^`]*)```" found "${readme}")
 if(NOT found)
@@ -62,8 +63,20 @@ find_package(esdb REQUIRED)
 add_executable(program program.cc)
 target_link_libraries(program PRIVATE esdb::esdb)
 add_custom_target(run COMMAND program)
+add_library(shared SHARED program.cc)
+target_link_libraries(shared PRIVATE esdb::esdb)
+target_link_options(shared PRIVATE LINKER:--no-undefined)
 ")
-run(${CMAKE_COMMAND} -S ${SCRATCH}/readme -B ${SCRATCH}/readme/build -G Ninja
-    -D CMAKE_CXX_COMPILER=${CXX} -D CMAKE_PREFIX_PATH=${prefix})
-run(${CMAKE_COMMAND} --build ${SCRATCH}/readme/build)
-run(${CMAKE_COMMAND} --build ${SCRATCH}/readme/build --target run)
+file(WRITE ${SCRATCH}/old/CMakeLists.txt "cmake_minimum_required(VERSION 3.13)
+project(old CXX)
+find_package(esdb REQUIRED)
+add_executable(program ../readme/program.cc)
+target_link_libraries(program PRIVATE esdb::esdb)
+add_custom_target(run COMMAND program)
+")
+foreach(project readme old)
+  run(${CMAKE_COMMAND} -S ${SCRATCH}/${project} -B ${SCRATCH}/${project}/build -G Ninja
+      -D CMAKE_CXX_COMPILER=${CXX} -D CMAKE_PREFIX_PATH=${prefix})
+  run(${CMAKE_COMMAND} --build ${SCRATCH}/${project}/build)
+  run(${CMAKE_COMMAND} --build ${SCRATCH}/${project}/build --target run)
+endforeach()

@@ -25,19 +25,21 @@ HistoryFrame frame_of(std::uint64_t number, std::uint64_t first, std::uint64_t e
   return frame;
 }
 
-TEST(LookingAhead, BringsEverySlotBeforeItsNodeAndBothBeforeTheirTurn) {
+TEST(LookingAhead, BringsEveryPointerOnceAndWhatItPointsAtLaterButBeforeItsTurn) {
   constexpr std::size_t kCount = 40;
-  std::map<std::size_t, std::size_t> slots, nodes;  // by what they are for: when
+  std::map<std::size_t, std::size_t> pointers, pointees;  // by what they are for: when
   for (std::size_t now = 0; now < kCount; ++now)
     look_ahead(now, kCount, [&](std::size_t at, Prefetch what) {
       ASSERT_LT(at, kCount);
-      EXPECT_TRUE((what == Prefetch::kSlot ? slots : nodes).emplace(at, now).second) << at;
+      EXPECT_TRUE((what == Prefetch::kPointer ? pointers : pointees).emplace(at, now).second) << at;
     });
-  ASSERT_GT(slots.size(), kCount / 2);
-  for (const auto& [at, when] : slots) {
-    ASSERT_TRUE(nodes.contains(at)) << at;
-    EXPECT_LT(when, nodes[at]);
-    EXPECT_LT(nodes[at], at);
+  EXPECT_EQ(pointers.size(), kCount - 1) << "all but the first";
+  for (const auto& [at, when] : pointers) EXPECT_LT(when, at);
+  EXPECT_GT(pointees.size(), kCount / 2);
+  for (const auto& [at, when] : pointees) {
+    ASSERT_TRUE(pointers.contains(at)) << at;
+    EXPECT_LE(pointers[at], when);
+    EXPECT_LT(when, at);
   }
   look_ahead(0, 1, [](std::size_t, Prefetch) { FAIL() << "of one, there is nothing ahead"; });
 }
