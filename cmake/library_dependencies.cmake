@@ -13,6 +13,10 @@ pkg_check_modules(OPENSSL_CRYPTO REQUIRED IMPORTED_TARGET libcrypto)
 # another (storage/paced_flush.h). That library cannot be part of a shared one.
 find_library(LMDB_STATIC liblmdb.a REQUIRED)
 find_library(LMDB_SHARED liblmdb.so REQUIRED)
+set(is_program $<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>)  # of what links esdb
+set(LMDB_OF_KIND $<IF:${is_program},${LMDB_STATIC},${LMDB_SHARED}>)
+set(PACED_FLUSH_OPTION $<${is_program}:LINKER:--wrap=fdatasync>)
+unset(is_program)
 # liburing 2.3's shared library lacks the ring restriction calls that its header has: link the
 # static one.
 find_library(URING_STATIC liburing.a REQUIRED)

@@ -12,8 +12,7 @@ add_library(esdb INTERFACE)
 add_library(esdb::esdb ALIAS esdb)
 target_link_libraries(esdb INTERFACE esdb_application esdb_client)
 # What esdb_storage asks for, for users with policies from before CMake 3.17 (CMP0099), too.
-target_link_options(esdb INTERFACE
-    $<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>:LINKER:--wrap=fdatasync>)
+target_link_options(esdb INTERFACE ${PACED_FLUSH_OPTION})
 
 install(TARGETS esdb ${esdb_libraries} EXPORT esdb ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/esdb DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})

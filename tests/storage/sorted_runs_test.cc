@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -93,12 +92,10 @@ TEST_F(ExternalSort, LeavesNothingOfARunThatFoundNoRoom) {
 
 // As the system's default has it: the signal would end this process.
 TEST_F(ExternalSort, RaisesNoSignalWhereAFileMayNotGrow) {
-  rlimit before{};
-  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
-  const rlimit none{.rlim_cur = 1, .rlim_max = before.rlim_max};
-  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &none), 0);
-  const auto full = write_run({{"a", "1"}});
-  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto full = [&] {
+    const fixtures::FileSizeLimit limit(1, SIG_DFL);
+    return write_run({{"a", "1"}});
+  }();
   ASSERT_FALSE(full);
   EXPECT_EQ(full.error().code, ErrorCode::kDiskFull);
 }
